@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * arch_cpu.h - the few CPU primitives core code uses inline.
+ */
+#ifndef RF_ARCH_CPU_H
+#define RF_ARCH_CPU_H
+
+/* A kernel path never moves between CPUs, so the compiler may keep the result. */
+static inline struct cpu *this_cpu(void)
+{
+	struct cpu *c;
+
+	__asm__("movq %%gs:0, %0" : "=r"(c));
+	return c;
+}
+
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause" ::: "memory");
+}
+
+#endif

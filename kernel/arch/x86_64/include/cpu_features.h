@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cpu_features.h - what the CPUs can do, decided once at boot on CPU 0.
+ *
+ * The predicates work on CPUID values, not on the CPU, so that a host program can feed them the
+ * values of processors this project cannot run on.
+ */
+#ifndef RF_CPU_FEATURES_H
+#define RF_CPU_FEATURES_H
+
+#include "compiler.h"
+#include "types.h"
+#include "x86.h"
+
+struct cpuid_values {
+	u32 max_basic, max_ext;
+	char vendor[13];
+	char hypervisor[13]; /* empty on bare metal */
+	u32 signature;	     /* leaf 1 eax */
+	struct cpuid_regs l1, l7, l7_1, lext1, lext7, lext8, xs0, xs1;
+	u64 arch_capabilities; /* 0 if the MSR is absent */
+};
+
+struct cpu_features {
+	bool nx, syscall, fsgsbase, xsave, gib_pages; /* gib_pages optional, the others required */
+	bool smep, smap, umip;
+	bool pcid, invpcid, tsc_deadline, x2apic, rdrand;
+	bool xsaveopt, xsaves, avx;
+	bool tsc_invariant;
+	bool tcg, kvm;
+	bool sysret_ss_attrs; /* AMD leaves SS attributes unusable after SYSRET with a null SS */
+	bool meltdown, l1tf, mds;
+	u64 xcr0;	/* the guest's mask: x87, SSE, AVX */
+	u32 xsave_size; /* bytes of the standard-format area for xcr0 */
+	u8 phys_bits;
+};
+
+extern struct cpu_features cpu_features;
+
+void cpuid_collect(struct cpuid_values *v);
+void cpu_features_decide(struct cpu_features *f, const struct cpuid_values *v);
+/* Name of the first missing requirement, NULL if all are there. */
+const char *cpu_features_missing(const struct cpu_features *f);
+/* CR4, XCR0, EFER and the like of the calling CPU; needs cpu_features. */
+void cpu_features_enable(void);
+
+#endif

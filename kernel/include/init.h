@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * init.h - the hand-over points of start-up, in the order they happen.
+ */
+#ifndef RF_INIT_H
+#define RF_INIT_H
+
+#include "boot_info.h"
+#include "compiler.h"
+
+/* Called by the architecture on the boot CPU's own stack, boot_info filled in and checked. */
+void __noreturn kernel_init(struct boot_info *bi);
+
+/* Called by the architecture on each further CPU once it is online. */
+void __noreturn kernel_init_ap(void);
+
+void frame_init(void);			     /* frame table over boot_mem_next_free() */
+void root_domain_start(void);		     /* builds and starts the first domain */
+void __noreturn sched_idle_loop(void);	     /* every CPU ends here */
+
+#endif
