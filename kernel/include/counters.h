@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * counters.h - per-CPU counters, summed into struct pv_counters; levels are kept globally.
+ */
+#ifndef RF_COUNTERS_H
+#define RF_COUNTERS_H
+
+#include <pv/abi.h>
+
+#include "atomic.h"
+#include "cpu.h"
+#include "types.h"
+
+enum counter {
+	CNT_HYPERCALLS, CNT_PAGE_FAULTS, CNT_FILLS, CNT_INJECTIONS, CNT_EMULATED, CNT_FLUSHES,
+	CNT_SHOOTDOWNS, CNT_ROOT_LOADS, CNT_SWITCHES, CNT_IPIS, CNT_PORT_SENDS, CNT_TIMER_FIRES,
+	CNT_AUDIT_CHECKS, CNT_AUDIT_FINDINGS, CNT_IRQS, CNT_RECLAIMS, CNT_COUNT
+};
+enum level {
+	LVL_DOMAINS, LVL_VCPUS, LVL_ASPACES, LVL_TABLES, LVL_PORTS, LVL_GRANTS, LVL_GRANT_MAPS,
+	LVL_CAPS, LVL_KMEM, LVL_LIMBO, LVL_COUNT
+};
+struct cpu_counters {
+	u64 n[CNT_COUNT];
+} __attribute__((aligned(64)));
+extern struct cpu_counters cpu_counters[MAX_CPUS];
+extern u64 levels[LVL_COUNT];
+
+static inline void count(enum counter c) { cpu_counters[this_cpu()->id].n[c]++; }
+static inline void level_add(enum level l, i64 n) { (void)atomic_fetch_add(&levels[l], (u64)n); }
+void counters_read(struct pv_counters *out);
+
+#endif
