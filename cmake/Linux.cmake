@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The Linux guest kernel: Debian's source + guest-patches/linux-6.12/*.patch, configured as
+# tinyconfig + guest-patches/config/*.config. Sets LINUX_BZIMAGE and LINUX_VMLINUX; target: linux.
+# tools/linux_build.py keeps the time stamps of unchanged files, so a changed patch rebuilds little.
+
+set(LINUX_PATCHES ${CMAKE_SOURCE_DIR}/guest-patches/linux-6.12)
+set(LINUX_CONFIGS ${CMAKE_SOURCE_DIR}/guest-patches/config)
+set(LINUX_DIR ${CMAKE_BINARY_DIR}/linux)
+
+if(RINGFENCE_LINUX_BUILD)
+	set(LINUX_DIR ${RINGFENCE_LINUX_BUILD})
+endif()
+set(LINUX_BZIMAGE ${LINUX_DIR}/arch/x86/boot/bzImage)
+set(LINUX_VMLINUX ${LINUX_DIR}/vmlinux)
+
+if(RINGFENCE_LINUX_BUILD)
+	add_custom_target(linux DEPENDS ${LINUX_BZIMAGE})
+elseif(RINGFENCE_LINUX AND EXISTS ${LINUX_CONFIGS})
+	file(GLOB LINUX_INPUTS CONFIGURE_DEPENDS ${LINUX_PATCHES}/*.patch ${LINUX_CONFIGS}/*.config)
+	add_custom_command(
+		OUTPUT ${LINUX_BZIMAGE}
+		BYPRODUCTS ${LINUX_VMLINUX}
+		COMMAND Python3::Interpreter -B ${CMAKE_SOURCE_DIR}/tools/linux_build.py
+			--tarball ${RINGFENCE_LINUX_TARBALL} --patches ${LINUX_PATCHES}
+			--configs ${LINUX_CONFIGS} --source ${CMAKE_BINARY_DIR}/linux-src
+			--out ${LINUX_DIR}
+		DEPENDS ${CMAKE_SOURCE_DIR}/tools/linux_build.py ${RINGFENCE_LINUX_TARBALL}
+			${LINUX_INPUTS}
+		COMMENT "Building Linux 6.12 (minutes the first time)"
+		USES_TERMINAL VERBATIM)
+	add_custom_target(linux ALL DEPENDS ${LINUX_BZIMAGE})
+endif()
