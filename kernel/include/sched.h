@@ -2,7 +2,7 @@
 /*
  * sched.h - which vCPU runs where. Per-CPU queues ordered by weighted virtual time, a cap per
  * domain, affinity, stealing by idle CPUs. The kernel is event-driven: picking another vCPU is
- * setting this_cpu()->current before the exit path runs.
+ * setting this_cpu()->current before the exit path runs. sched_idle_loop() is in init.h.
  */
 #ifndef RF_SCHED_H
 #define RF_SCHED_H
@@ -10,26 +10,35 @@
 #include "types.h"
 
 struct vcpu;
+struct domain;
 
-void sched_init(void); /* once, before any vCPU */
-void sched_init_cpu(void);
+#define NO_TIMER_CPU 0xffffffffu
+
+void sched_init_cpu(void); /* on each CPU, before it looks for work */
 void sched_vcpu_init(struct vcpu *v);
-void sched_make_runnable(struct vcpu *v); /* from STOPPED or BLOCKED; picks a CPU, kicks it if need be */
-void sched_wake(struct vcpu *v);	  /* BLOCKED -> RUNNABLE; else sets kicked */
-void sched_block_current(u64 deadline_ns); /* takes effect at exit */
-void sched_stop_current(void);
-void sched_yield_current(void);
-void sched_params_changed(struct vcpu *v); /* weight, cap or affinity of its domain */
-void sched_vcpu_exit(struct vcpu *v);
+void sched_make_runnable(struct vcpu *v); /* STOPPED or BLOCKED: picks a CPU, kicks it if need be */
+bool sched_wake(struct vcpu *v);	  /* BLOCKED -> RUNNABLE; false: it was not blocked */
+void sched_kick(struct vcpu *v);	  /* exit_work was set: interrupt it if it runs elsewhere */
+void sched_stop_sync(struct vcpu *v);	  /* see vcpu_stop_sync() */
+void sched_yield_current(void);		  /* takes effect at exit, as does everything for the caller */
+void sched_params_changed(struct domain *dom); /* weight, cap or affinity */
+
+/* A domain that may not run any more (domain_may_run() is false) leaves the CPUs soon; quiesce also
+ * waits until it has, the caller's own vCPU excepted. No lock may be held. resume: it may run again. */
+void sched_domain_stop(struct domain *dom);
+void sched_domain_quiesce(struct domain *dom);
+void sched_domain_resume(struct domain *dom);
+void sched_vcpu_exit(struct vcpu *v); /* off every queue and list; does not run any more */
 
 /* Exit path: runs deferred work, switches vCPU if asked, never returns without a guest to run:
  * idles in between. Afterwards this_cpu()->current is what the assembly restores. */
 void sched_exit_to_guest(void);
-void __attribute__((noreturn)) sched_start_cpu(void); /* end of boot on each CPU: idle until there is work */
 
-void timer_set(struct vcpu *v, u64 deadline_ns);
-void timer_cancel(struct vcpu *v);
-void timer_interrupt(void); /* VEC_TIMER */
-/* A vCPU whose WAIT deadline or TIMER_SET deadline may be in the past is found by timer_interrupt(). */
+/* ---- timer.c ---- */
+void timer_init_cpu(void);
+void timer_set(struct vcpu *v, u64 deadline_ns); /* TIMER_SET; v is the caller's */
+void timer_update(struct vcpu *v); /* a deadline of v changed: put it at its place in a list */
+void timer_cancel(struct vcpu *v); /* forget both deadlines */
+void timer_slice(u64 end_ns);	   /* this CPU wants VEC_TIMER at end_ns too; PV_FOREVER: no more */
 
 #endif
