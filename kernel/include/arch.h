@@ -72,6 +72,7 @@ void __noreturn arch_poweroff(void);
 void __noreturn arch_reboot(void);
 void arch_debug_exit(u32 code); /* leaves QEMU with status 2*code+1; returns without the device */
 void arch_stop_other_cpus(void); /* panic: by NMI, bounded wait */
+void __noreturn arch_stop_this_cpu(void);
 
 /* ---- console sinks ---- */
 void arch_console_init(void);
@@ -84,6 +85,6 @@ bool arch_random_u64(u64 *out); /* RDRAND; false if absent or failing */
 /* ---- stack walking for panic ---- */
 struct cpu_regs;
 void arch_print_regs(const struct cpu_regs *regs);
-void arch_print_backtrace(u64 rip, u64 rbp);
+void arch_print_backtrace(const struct cpu_regs *regs); /* NULL: of the caller */
 
 #endif

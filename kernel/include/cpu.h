@@ -16,6 +16,9 @@
 #define CPU_STACK_TOP 24
 #define CPU_ID 32
 #define CPU_APIC_ID 36
+#define CPU_STATE 40
+#define CPU_SIZE 128
+#define CPU_STATE_STARTING 1
 
 #ifndef __ASSEMBLER__
 
@@ -39,6 +42,7 @@ struct cpu {
 	struct tss *tss;
 	u64 *gdt;
 	i64 tsc_warp; /* worst backward step seen against CPU 0 at boot, in cycles */
+	u32 tsc_check; /* CPU 0 wants to compare counters */
 } __aligned(64);
 
 BUILD_ASSERT(offsetof(struct cpu, current) == CPU_CURRENT);
@@ -46,6 +50,9 @@ BUILD_ASSERT(offsetof(struct cpu, scratch) == CPU_SCRATCH);
 BUILD_ASSERT(offsetof(struct cpu, stack_top) == CPU_STACK_TOP);
 BUILD_ASSERT(offsetof(struct cpu, id) == CPU_ID);
 BUILD_ASSERT(offsetof(struct cpu, apic_id) == CPU_APIC_ID);
+BUILD_ASSERT(offsetof(struct cpu, state) == CPU_STATE);
+BUILD_ASSERT(sizeof(struct cpu) == CPU_SIZE);
+BUILD_ASSERT(CPU_STARTING == CPU_STATE_STARTING);
 
 extern struct cpu cpus[MAX_CPUS];
 extern u32 nr_cpus; /* set once before the first domain runs; ids 0..nr_cpus-1 are online */

@@ -11,6 +11,9 @@
 
 struct cpu_regs;
 
+/* CPU id + 1 of the CPU that panics, 0 while none does. */
+extern u32 panic_owner;
+
 /* Stops the other CPUs, prints everything it knows and halts (or leaves QEMU: panic=exit). */
 void __noreturn panic(const char *fmt, ...) __printf_format(1, 2);
 

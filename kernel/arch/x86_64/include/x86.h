@@ -86,6 +86,11 @@
 #define EXC_PF 14
 #define EXC_MC 18
 
+#ifndef __ASSEMBLER__
+
+#include "compiler.h"
+#include "types.h"
+
 #define PTE_P 0x001ull
 #define PTE_W 0x002ull
 #define PTE_U 0x004ull
@@ -97,11 +102,6 @@
 #define PTE_G 0x100ull
 #define PTE_NX (1ull << 63)
 #define PTE_ADDR 0x000ffffffffff000ull
-
-#ifndef __ASSEMBLER__
-
-#include "compiler.h"
-#include "types.h"
 
 struct tss {
 	u32 reserved0;

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * console.c - the three places the kernel can write to: port 0xE9 (QEMU's debug console, harmless
+ * elsewhere), the first serial port if there is one, the VGA text screen if there is one.
+ *
+ * Callers hold the log's lock. No sink may hang: a serial port that stops taking bytes is given up.
+ */
+#include "arch.h"
+#include "cpu.h"
+#include "platform.h"
+#include "string.h"
+#include "x86.h"
+
+#define UART 0x3f8
+#define VGA_TEXT 0xb8000
+#define VGA_COLUMNS 80
+#define VGA_ROWS 25
+#define VGA_GREY 0x0700
+
+static bool uart_present, uart_ours, vga_present;
+static u32 vga_row, vga_column;
+
+static bool uart_probe(void)
+{
+	outb(UART + 7, 0x5a);
+	if (inb(UART + 7) != 0x5a)
+		return false;
+	outb(UART + 1, 0x00); /* no interrupts */
+	outb(UART + 3, 0x80); /* 115200, 8N1, FIFO */
+	outb(UART + 0, 0x01);
+	outb(UART + 1, 0x00);
+	outb(UART + 3, 0x03);
+	outb(UART + 2, 0xc7);
+	outb(UART + 4, 0x0b);
+	return true;
+}
+
+static void uart_put(char c)
+{
+	for (u32 i = 0; !(inb(UART + 5) & 0x20); i++) {
+		if (i == 1000000) {
+			uart_present = false;
+			return;
+		}
+		cpu_relax();
+	}
+	outb(UART, (u8)c);
+}
+
+static volatile u16 *vga_cells(void)
+{
+	return paddr_to_ptr(VGA_TEXT);
+}
+
+static void vga_scroll(void)
+{
+	volatile u16 *cells = vga_cells();
+
+	for (u32 i = 0; i < VGA_COLUMNS * (VGA_ROWS - 1); i++)
+		cells[i] = cells[i + VGA_COLUMNS];
+	for (u32 i = 0; i < VGA_COLUMNS; i++)
+		cells[VGA_COLUMNS * (VGA_ROWS - 1) + i] = VGA_GREY | ' ';
+	vga_row = VGA_ROWS - 1;
+}
+
+static void vga_put(char c)
+{
+	if (c == '\r')
+		return;
+	if (c == '\n' || vga_column == VGA_COLUMNS) {
+		vga_column = 0;
+		if (++vga_row == VGA_ROWS)
+			vga_scroll();
+		if (c == '\n')
+			return;
+	}
+	vga_cells()[vga_row * VGA_COLUMNS + vga_column++] = (u16)(VGA_GREY | (u8)c);
+}
+
+static void vga_probe(void)
+{
+	volatile u16 *cells = vga_cells();
+
+	cells[0] = VGA_GREY | '#';
+	cells[1] = VGA_GREY | '?';
+	vga_present = cells[0] == (VGA_GREY | '#') && cells[1] == (VGA_GREY | '?');
+	for (u32 i = 0; vga_present && i < VGA_COLUMNS * VGA_ROWS; i++)
+		cells[i] = VGA_GREY | ' ';
+}
+
+void console_no_vga(void)
+{
+	vga_present = false;
+}
+
+void arch_console_init(void)
+{
+	uart_present = uart_probe();
+	uart_ours = true;
+	vga_probe();
+}
+
+void arch_console_uart(bool use)
+{
+	if (use && !uart_ours)
+		uart_present = uart_probe();
+	uart_ours = use;
+}
+
+void arch_console_write(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		outb(0xe9, (u8)s[i]);
+		if (uart_present && uart_ours) {
+			if (s[i] == '\n')
+				uart_put('\r');
+			uart_put(s[i]);
+		}
+		if (vga_present)
+			vga_put(s[i]);
+	}
+}
