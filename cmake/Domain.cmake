@@ -21,7 +21,7 @@ target_compile_options(domain_options INTERFACE
 	-fcf-protection=none -ffunction-sections -fdata-sections -fno-common
 	-fno-asynchronous-unwind-tables -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
 	-U__linux__ -U__gnu_linux__ -U__linux -Ulinux
-	-nostdinc -isystem ${NEWLIB_INCLUDE_DIR} -isystem ${GCC_INCLUDE_DIR}
+	-nostdinc "SHELL:-isystem ${NEWLIB_INCLUDE_DIR}" "SHELL:-isystem ${GCC_INCLUDE_DIR}"
 	$<$<COMPILE_LANGUAGE:C>:-std=gnu11;-Wall;-Wextra;-Wshadow;-Wvla;-Wmissing-prototypes;-Werror>)
 
 function(ringfence_domain_target name)
