@@ -41,6 +41,7 @@ void kernel_init(struct boot_info *bi)
 	frame_init();
 	arch_start_cpus();
 	log_info("ringfence: kernel up, %u CPUs\n", nr_cpus);
+	boot_test();
 	root_domain_start();
 	sched_idle_loop();
 }
@@ -54,6 +55,10 @@ void kernel_init_ap(void)
  * What runs where a layer above is not linked in: the kernel then comes up, says so and stops,
  * which is what the boot tests look at.
  */
+__weak void boot_test(void)
+{
+}
+
 __weak void frame_init(void)
 {
 }

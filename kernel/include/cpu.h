@@ -42,7 +42,7 @@ struct cpu {
 	struct tss *tss;
 	u64 *gdt;
 	i64 tsc_warp; /* worst backward step seen against CPU 0 at boot, in cycles */
-	u32 tsc_check; /* CPU 0 wants to compare counters */
+	u32 tsc_check; /* boot: first turn of this CPU's counter comparison */
 } __aligned(64);
 
 BUILD_ASSERT(offsetof(struct cpu, current) == CPU_CURRENT);

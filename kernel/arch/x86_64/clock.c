@@ -21,6 +21,7 @@
 #define SAMPLES 8
 #define ROUNDS 5
 #define WARP_ROUNDS 64
+#define WARP_NS 3000000
 
 struct clock_params clock_params;
 static u64 wall_base_ns; /* 1970 to boot */
@@ -229,50 +230,59 @@ void clock_init(void)
 
 /*
  * CPU 0 and one other alternate: each reads its counter after it saw the other's value. A value
- * smaller than the one seen means the counters are apart by at least the difference.
+ * smaller than the one seen means the counters are apart by at least the difference. On a busy
+ * host every hand-over may cost a time slice, so time bounds the rounds too.
  */
 static struct {
-	u32 turn; /* even: master's, odd: slave's */
+	u32 turn; /* even: the master's; odd: a slave's; never repeats, so a slow slave is harmless */
 	u64 last;
 	i64 worst;
 } warp;
 
-static void warp_run(u32 parity)
+static void warp_step(u32 turn)
 {
-	for (u32 i = 0; i < WARP_ROUNDS; i++) {
-		u32 mine = 2 * i + parity;
-		i64 step;
-		u64 now;
+	u64 now = rdtsc();
+	i64 step = (i64)(now - warp.last);
 
-		while (atomic_load_acquire(&warp.turn) != mine)
-			cpu_relax();
-		now = rdtsc();
-		step = (i64)(now - warp.last);
-		if (mine && step < warp.worst)
-			warp.worst = step;
-		warp.last = now;
-		atomic_store_release(&warp.turn, mine + 1);
-	}
+	if (step < warp.worst)
+		warp.worst = step;
+	warp.last = now;
+	atomic_store_release(&warp.turn, turn + 1);
 }
 
 void clock_check_master(struct cpu *other)
 {
+	u64 end = clock_now_ns() + WARP_NS;
+	u32 turn = warp.turn;
+
 	warp.worst = 0;
 	warp.last = 0;
-	atomic_store_release(&warp.turn, 0u);
-	atomic_store_release(&other->tsc_check, 1u); /* pairs with clock_check_slave() */
+	atomic_store_release(&other->tsc_check, turn + 1); /* pairs with clock_check_slave() */
 	arch_ipi_send(other->id, VEC_KICK);
-	warp_run(0);
-	while (atomic_load_acquire(&warp.turn) != 2 * WARP_ROUNDS)
-		cpu_relax();
+	for (u32 i = 0; i < WARP_ROUNDS && clock_now_ns() < end; i++) {
+		warp_step(turn);
+		turn += 2;
+		while (atomic_load_acquire(&warp.turn) != turn)
+			cpu_relax();
+	}
 	other->tsc_warp = warp.worst;
+	atomic_store_release(&warp.turn, turn + 2); /* past the slave's next turn: it leaves */
 }
 
 void clock_check_slave(struct cpu *self)
 {
-	while (!atomic_load_acquire(&self->tsc_check))
+	u32 turn, now;
+
+	while (!(turn = atomic_load_acquire(&self->tsc_check)))
 		arch_idle();
-	warp_run(1);
+	while ((now = atomic_load_acquire(&warp.turn)) <= turn) {
+		if (now != turn) {
+			cpu_relax();
+			continue;
+		}
+		warp_step(turn);
+		turn += 2;
+	}
 }
 
 void clock_decide(i64 worst_warp)

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * boottest.c - breaks the kernel on purpose, debug builds only: boottest=NAME on the command line.
+ *
+ * The system tests use it to see that each kind of failure is caught and told with its cause, and
+ * that time and timer agree.
+ */
+#include "arch.h"
+#include "boot_info.h"
+#include "compiler.h"
+#include "init.h"
+#include "log.h"
+#include "panic.h"
+#include "string.h"
+
+#define TIMER_STEP_NS 5000000ull
+
+static volatile u32 ticks;
+
+static void test_fault(void)
+{
+	*(volatile u32 *)PAGE_SIZE = 1; /* the low half belongs to guests */
+}
+
+static void test_text_write(void)
+{
+	*(volatile u8 *)(u64)&test_fault = 0;
+}
+
+static void test_text_alias_write(void)
+{
+	*(volatile u8 *)paddr_to_ptr(ptr_to_paddr((const void *)(u64)&test_fault)) = 0;
+}
+
+static void test_exec_data(void)
+{
+	static u8 code[1] = { 0xc3 };
+
+	((void (*)(void))(u64)code)();
+}
+
+static u32 __noinline deeper(volatile u32 *p)
+{
+	volatile u32 frame[64];
+
+	frame[0] = *p + 1;
+	return frame[0] ? deeper(frame) + frame[0] : 0;
+}
+
+static void test_stack(void)
+{
+	volatile u32 start = 0;
+
+	start = deeper(&start);
+}
+
+static void test_assert(void)
+{
+	ASSERT(ticks == 1);
+}
+
+static void on_timer(u8 vector)
+{
+	(void)vector;
+	ticks++;
+}
+
+static void test_timer(void)
+{
+	u64 start = clock_now_ns(), late = 0;
+
+	arch_vector_set(VEC_TIMER, on_timer);
+	for (u32 i = 1; i <= 20; i++) {
+		u64 due = start + i * TIMER_STEP_NS, now;
+
+		arch_timer_arm(due);
+		while (ticks < i)
+			arch_idle();
+		now = clock_now_ns();
+		ASSERT(now >= due);
+		late = now - due > late ? now - due : late;
+	}
+	arch_vector_set(VEC_TIMER, NULL);
+	log_info("boottest: timer: 20 of 20, latest by %lu us\n", late / 1000);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	{ "fault", test_fault },
+	{ "text", test_text_write },
+	{ "alias", test_text_alias_write },
+	{ "exec", test_exec_data },
+	{ "stack", test_stack },
+	{ "assert", test_assert },
+	{ "timer", test_timer },
+	{ "poweroff", arch_poweroff },
+	{ "reboot", arch_reboot },
+};
+
+void boot_test(void)
+{
+	char name[16];
+
+	if (!cmdline_get("boottest", name, sizeof(name)))
+		return;
+	for (u32 i = 0; i < ARRAY_SIZE(tests); i++)
+		if (!strcmp(name, tests[i].name))
+			tests[i].run();
+}
