@@ -174,7 +174,7 @@ class Tree:
 
 def make_command(options, *targets):
     command = ["make", "-C", str(options.source.resolve()), f"O={options.out.resolve()}",
-               f"-j{options.jobs}", "LOCALVERSION=-ringfence", "ARCH=x86"]
+               f"-j{options.jobs}", "LOCALVERSION=", "ARCH=x86"]
     if shutil.which("ccache") and not os.environ.get("RINGFENCE_NO_CCACHE"):
         command += ["CC=ccache gcc", "HOSTCC=ccache gcc"]
     return command + list(targets)
