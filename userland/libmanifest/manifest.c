@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The manifest blob: header, domains, strings. What cannot be known from the blob alone (is there enough
+ * memory, do the CPUs exist) is left to init, which has the machine in front of it.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+#define MDOM_KNOWN (PV_MDOM_CONSOLE | PV_MDOM_UART | PV_MDOM_PRIVILEGED)
+#define MAX_PAGES ((uint64_t)PV_MAX_GFN + 1)
+#define MAX_CAP (100 * PV_MAX_VCPUS)
+
+static const char *manifest_check_header(const struct pv_manifest_header *header, uint64_t size)
+{
+	uint64_t domains_size = (uint64_t)header->domains * sizeof(struct pv_manifest_domain);
+
+	if (header->magic != PV_MANIFEST_MAGIC)
+		return "is not a manifest blob (wrong magic)";
+	if (header->version != PV_MANIFEST_VERSION)
+		return "has a version this program does not know";
+	if (header->size != size)
+		return "is truncated or too long: its header gives another size";
+	if (!header->domains || header->domains > PV_MANIFEST_MAX_DOMAINS)
+		return "has an impossible number of domains";
+	if (sizeof(*header) + domains_size + header->strings_size != size)
+		return "has parts that do not add up to its size";
+	if (!mf_name_ok(header->name))
+		return "has an unreadable name";
+	if (!mf_zero(header->reserved, sizeof(header->reserved)))
+		return "has a reserved field that is not zero";
+	if (mf_crc32(0, header + 1, size - sizeof(*header)) != header->crc32)
+		return "is damaged: checksum";
+	return NULL;
+}
+
+static const char *domain_check_numbers(const struct pv_manifest_domain *domain)
+{
+	if (domain->kind != PV_KIND_EXPLICIT && domain->kind != PV_KIND_WALKED)
+		return "has an unknown kind";
+	if (domain->flags & ~(uint32_t)MDOM_KNOWN)
+		return "has unknown flags";
+	if (!domain->mem_pages || domain->mem_pages > MAX_PAGES)
+		return "has an impossible amount of memory";
+	if (!domain->kmem_pages || domain->kmem_pages > MAX_PAGES)
+		return "has an impossible amount of kernel memory";
+	if (!domain->vcpus || domain->vcpus > PV_MAX_VCPUS)
+		return "has an impossible number of vCPUs";
+	if (!domain->weight || domain->weight > 65535)
+		return "has a weight outside 1..65535";
+	if (domain->cap > MAX_CAP)
+		return "has a cap that is too large";
+	if (domain->on_exit > PV_ON_EXIT_SHUTDOWN)
+		return "has an unknown on_exit action";
+	if (!mf_zero(domain->reserved, sizeof(domain->reserved)) || domain->reserved1)
+		return "has a reserved field that is not zero";
+	return NULL;
+}
+
+static const char *domain_check_entries(const struct pv_manifest_domain *domain,
+					const struct mf_image *image)
+{
+	if (domain->kernel_entry >= image->count ||
+	    image->entries[domain->kernel_entry].type != PV_ENTRY_KERNEL)
+		return "names a kernel that is not in the image";
+	if (domain->initrd_entry == PV_MANIFEST_NO_ENTRY)
+		return NULL;
+	if (domain->initrd_entry >= image->count ||
+	    image->entries[domain->initrd_entry].type != PV_ENTRY_INITRD)
+		return "names an initrd that is not in the image";
+	if (image->entries[domain->kernel_entry].size + image->entries[domain->initrd_entry].size >
+	    domain->mem_pages << PV_PAGE_SHIFT)
+		return "has less memory than its kernel and initrd take";
+	return NULL;
+}
+
+static const char *domain_check_cmdline(const struct pv_manifest_domain *domain,
+					const struct mf_manifest *manifest)
+{
+	uint32_t room = manifest->header->strings_size;
+
+	if (domain->cmdline_len >= PV_CMDLINE_MAX)
+		return "has a command line that is too long";
+	if (domain->cmdline_off >= room || domain->cmdline_len >= room - domain->cmdline_off)
+		return "has a command line outside the string area";
+	if (memchr(manifest->strings + domain->cmdline_off, 0, domain->cmdline_len + 1) !=
+	    manifest->strings + domain->cmdline_off + domain->cmdline_len)
+		return "has a command line whose length is wrong";
+	return NULL;
+}
+
+static const char *domain_check_others(const struct mf_manifest *manifest, uint32_t index)
+{
+	const struct pv_manifest_domain *domain = &manifest->domains[index];
+
+	if (!mf_name_ok(domain->name))
+		return "has an unreadable name";
+	if (!strcmp((const char *)domain->name, "init"))
+		return "is called init, which is the root domain's name";
+	for (uint32_t i = 0; i < index; i++) {
+		if (!memcmp(domain->name, manifest->domains[i].name, PV_NAME_LEN))
+			return "has the name of another domain";
+		if (domain->flags & manifest->domains[i].flags & PV_MDOM_UART)
+			return "asks for the serial line, which another domain owns";
+	}
+	return NULL;
+}
+
+bool mf_manifest_open(struct mf_manifest *manifest, const struct mf_image *image,
+		      struct mf_error *err)
+{
+	uint32_t entry = mf_image_single(image, PV_ENTRY_MANIFEST);
+	const struct pv_manifest_header *header = (const void *)mf_image_bytes(image, entry);
+	uint64_t size = image->entries[entry].size;
+	const char *bad;
+
+	if (size < sizeof(*header))
+		return mf_fail(err, MF_SCOPE_MANIFEST, 0, NULL, "is truncated: not even a header");
+	bad = manifest_check_header(header, size);
+	if (bad)
+		return mf_fail(err, MF_SCOPE_MANIFEST, 0, NULL, bad);
+
+	manifest->header = header;
+	manifest->count = header->domains;
+	manifest->domains = (const struct pv_manifest_domain *)(header + 1);
+	manifest->strings = (const char *)(manifest->domains + header->domains);
+	for (uint32_t i = 0; i < manifest->count; i++) {
+		const struct pv_manifest_domain *domain = &manifest->domains[i];
+
+		bad = domain_check_others(manifest, i);
+		if (!bad)
+			bad = domain_check_numbers(domain);
+		if (!bad)
+			bad = domain_check_entries(domain, image);
+		if (!bad)
+			bad = domain_check_cmdline(domain, manifest);
+		if (bad)
+			return mf_fail(err, MF_SCOPE_DOMAIN, i, domain->name, bad);
+	}
+	return true;
+}

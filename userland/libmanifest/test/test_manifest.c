@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Host test of the validator: a good image is accepted, every single corruption is named, and no
+ * truncation or bit flip makes it read outside the buffer (AddressSanitizer watches: each image lives in
+ * an allocation of exactly its size).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "manifest.h"
+
+#define PAGE 4096
+#define ENTRIES 4
+#define DOMAINS 2
+#define CMDLINE "console=hvc0"
+#define BLOB_SIZE (sizeof(struct pv_manifest_header) + \
+		   DOMAINS * sizeof(struct pv_manifest_domain) + sizeof(CMDLINE))
+#define IMAGE_SIZE (5 * PAGE)
+
+/* The test image: page 1 init, page 2 manifest, page 3 kernel, page 4 initrd. */
+struct fixture {
+	uint8_t *bytes;
+	struct pv_image_header *header;
+	struct pv_image_entry *entries;
+	struct pv_manifest_header *blob;
+	struct pv_manifest_domain *domains;
+	char *strings;
+};
+
+/* Makes every checksum right again, so that a test sees the check behind it. */
+static void seal(struct fixture *f)
+{
+	f->blob->crc32 = mf_crc32(0, f->blob + 1, BLOB_SIZE - sizeof(*f->blob));
+	for (int i = 0; i < ENTRIES; i++) {
+		uint64_t size = f->entries[i].size <= PAGE ? f->entries[i].size : 0;
+
+		f->entries[i].crc32 = mf_crc32(0, f->bytes + (i + 1) * PAGE, size);
+	}
+	f->header->crc32 = mf_crc32(0, f->entries, ENTRIES * sizeof(*f->entries));
+}
+
+static void fill_domain(struct pv_manifest_domain *domain, const char *name)
+{
+	strcpy((char *)domain->name, name);
+	domain->kind = PV_KIND_WALKED;
+	domain->flags = PV_MDOM_CONSOLE;
+	domain->mem_pages = 64;
+	domain->kmem_pages = 8;
+	domain->vcpus = 1;
+	domain->weight = 256;
+	domain->vtlb_tables = (uint32_t)PV_VTLB_MAX;
+	domain->kernel_entry = 2;
+	domain->initrd_entry = 3;
+	domain->cmdline_len = sizeof(CMDLINE) - 1;
+}
+
+static void fixture_make(struct fixture *f)
+{
+	static const char *const names[ENTRIES] = { "init", "manifest", "vmlinux", "initrd" };
+
+	f->bytes = aligned_alloc(PAGE, IMAGE_SIZE);
+	memset(f->bytes, 0, IMAGE_SIZE);
+	f->header = (void *)f->bytes;
+	f->entries = (void *)(f->header + 1);
+	f->blob = (void *)(f->bytes + 2 * PAGE);
+	f->domains = (void *)(f->blob + 1);
+	f->strings = (char *)(f->domains + DOMAINS);
+
+	f->header->magic = PV_IMAGE_MAGIC;
+	f->header->version = PV_IMAGE_VERSION;
+	f->header->count = ENTRIES;
+	f->header->size = IMAGE_SIZE;
+	for (int i = 0; i < ENTRIES; i++) {
+		strcpy((char *)f->entries[i].name, names[i]);
+		f->entries[i].type = (uint32_t)(PV_ENTRY_INIT + i);
+		f->entries[i].offset = (uint64_t)(i + 1) * PAGE;
+		f->entries[i].size = 100;
+	}
+	f->entries[1].size = BLOB_SIZE;
+	f->blob->magic = PV_MANIFEST_MAGIC;
+	f->blob->version = PV_MANIFEST_VERSION;
+	f->blob->domains = DOMAINS;
+	f->blob->size = BLOB_SIZE;
+	f->blob->strings_size = sizeof(CMDLINE);
+	strcpy((char *)f->blob->name, "test");
+	fill_domain(&f->domains[0], "vm1");
+	fill_domain(&f->domains[1], "vm2");
+	memcpy(f->strings, CMDLINE, sizeof(CMDLINE));
+	seal(f);
+}
+
+static bool accept(const struct fixture *f, uint64_t size, struct mf_error *err)
+{
+	struct mf_image image;
+	struct mf_manifest manifest;
+
+	if (!mf_image_open(&image, f->bytes, size, err))
+		return false;
+	for (uint32_t i = 0; i < image.count; i++)
+		if (!mf_image_verify(&image, i, err))
+			return false;
+	return mf_manifest_open(&manifest, &image, err);
+}
+
+static void good_image_is_accepted(void **state)
+{
+	struct fixture f;
+	struct mf_error err;
+	struct mf_image image;
+	struct mf_manifest manifest;
+
+	(void)state;
+	fixture_make(&f);
+	assert_true(accept(&f, IMAGE_SIZE, &err));
+	assert_true(mf_image_open(&image, f.bytes, IMAGE_SIZE, &err));
+	assert_int_equal(mf_image_single(&image, PV_ENTRY_INIT), 0);
+	assert_int_equal(mf_image_single(&image, PV_ENTRY_MANIFEST), 1);
+	assert_true(mf_manifest_open(&manifest, &image, &err));
+	assert_int_equal(manifest.count, DOMAINS);
+	assert_string_equal(mf_manifest_cmdline(&manifest, 1), CMDLINE);
+	free(f.bytes);
+}
+
+/* One change to a good image and a piece of the message it must give. */
+#define CASES \
+	CASE(f.header->magic ^= 1, "wrong magic") \
+	CASE(f.header->version++, "version") \
+	CASE(f.header->size++, "truncated") \
+	CASE(f.header->size = 100, "smaller than its entry table") \
+	CASE(f.header->count = 0, "number of entries") \
+	CASE(f.header->count = 129, "number of entries") \
+	CASE(f.header->reserved[3] = 1, "reserved") \
+	CASE(f.header->reserved0 = 1, "reserved") \
+	CASE(f.entries[0].name[0] = 0, "entry 0 has an unreadable name") \
+	CASE(memset(f.entries[0].name, 'a', 32), "unreadable name") \
+	CASE(f.entries[2].name[31] = 'x', "unreadable name") \
+	CASE(f.entries[2].name[0] = 7, "unreadable name") \
+	CASE(strcpy((char *)f.entries[3].name, "vmlinux"), "'vmlinux' has the name of another") \
+	CASE(f.entries[2].type = 9, "unknown type") \
+	CASE(f.entries[2].type = 0, "unknown type") \
+	CASE(f.entries[2].reserved = 1, "reserved") \
+	CASE(f.entries[2].offset += 8, "page boundary") \
+	CASE(f.entries[2].offset = 0, "outside the image") \
+	CASE(f.entries[2].offset = ~0xfffull, "outside the image") \
+	CASE(f.entries[2].size = ~0ull, "outside the image") \
+	CASE(f.entries[2].size = 0, "is empty") \
+	CASE(f.entries[2].offset = 4 * PAGE, "overlaps") \
+	CASE(f.entries[2].size = PAGE + 1, "overlaps") \
+	CASE(f.entries[0].type = PV_ENTRY_KERNEL, "exactly one root domain") \
+	CASE(f.entries[2].type = PV_ENTRY_INIT, "exactly one root domain") \
+	CASE(f.entries[1].type = PV_ENTRY_KERNEL, "exactly one manifest") \
+	CASE(f.entries[1].size = 64, "not even a header") \
+	CASE(f.entries[1].size--, "gives another size") \
+	CASE(f.blob->magic = 0, "wrong magic") \
+	CASE(f.blob->version = 7, "version") \
+	CASE(f.blob->size++, "gives another size") \
+	CASE(f.blob->domains = 0, "number of domains") \
+	CASE(f.blob->domains = 65, "number of domains") \
+	CASE(f.blob->domains = 3, "do not add up") \
+	CASE(f.blob->strings_size++, "do not add up") \
+	CASE(f.blob->name[0] = 0, "manifest has an unreadable name") \
+	CASE(f.blob->reserved[7] = 1, "reserved") \
+	CASE(f.domains[0].name[0] = 0, "domain 0 has an unreadable name") \
+	CASE(strcpy((char *)f.domains[0].name, "init"), "root domain's name") \
+	CASE(strcpy((char *)f.domains[1].name, "vm1"), "domain 1 'vm1' has the name") \
+	CASE(f.domains[0].kind = 2, "unknown kind") \
+	CASE(f.domains[0].flags = 8, "unknown flags") \
+	CASE(f.domains[0].mem_pages = 0, "amount of memory") \
+	CASE(f.domains[0].mem_pages = PV_MAX_GFN + 2, "amount of memory") \
+	CASE(f.domains[0].kmem_pages = 0, "amount of kernel memory") \
+	CASE(f.domains[1].vcpus = 0, "domain 1 'vm2' has an impossible number of vCPUs") \
+	CASE(f.domains[1].vcpus = 17, "number of vCPUs") \
+	CASE(f.domains[1].weight = 0, "weight") \
+	CASE(f.domains[1].weight = 65536, "weight") \
+	CASE(f.domains[1].cap = 1601, "cap") \
+	CASE(f.domains[1].on_exit = 3, "on_exit") \
+	CASE(f.domains[1].reserved[0] = 1, "reserved") \
+	CASE(f.domains[1].reserved1 = 1, "reserved") \
+	CASE(f.domains[1].kernel_entry = 4, "names a kernel") \
+	CASE(f.domains[1].kernel_entry = 3, "names a kernel") \
+	CASE(f.domains[1].initrd_entry = 2, "names an initrd") \
+	CASE(f.domains[1].initrd_entry = 77, "names an initrd") \
+	CASE((f.domains[1].mem_pages = 1, f.entries[2].size = PAGE), "less memory") \
+	CASE(f.domains[1].cmdline_len = 5000, "too long") \
+	CASE(f.domains[1].cmdline_off = 13, "outside the string area") \
+	CASE(f.domains[1].cmdline_off = ~0u, "outside the string area") \
+	CASE(f.domains[1].cmdline_len = 13, "outside the string area") \
+	CASE(f.domains[1].cmdline_len = 3, "length is wrong") \
+	CASE(f.strings[4] = 0, "length is wrong") \
+	CASE(f.domains[0].flags = f.domains[1].flags = PV_MDOM_UART, "serial line")
+
+static void every_corruption_is_named(void **state)
+{
+	struct fixture f;
+	struct mf_error err;
+	char text[160];
+
+	(void)state;
+#define CASE(change, message) \
+	fixture_make(&f); \
+	change; \
+	seal(&f); \
+	assert_false(accept(&f, IMAGE_SIZE, &err)); \
+	if (!strstr(mf_error_text(&err, text, sizeof(text)), message)) \
+		fail_msg("%s: said \"%s\", not \"%s\"", #change, text, message); \
+	free(f.bytes);
+	CASES
+#undef CASE
+}
+
+static void every_checksum_is_compared(void **state)
+{
+	struct fixture f;
+	struct mf_error err;
+	char text[160];
+
+	(void)state;
+	fixture_make(&f);
+	f.header->crc32 ^= 1;
+	assert_false(accept(&f, IMAGE_SIZE, &err));
+	assert_string_equal(mf_error_text(&err, text, sizeof(text)),
+			    "the boot image is damaged: entry table checksum");
+	seal(&f);
+	f.bytes[3 * PAGE] ^= 0x10;
+	assert_false(accept(&f, IMAGE_SIZE, &err));
+	assert_string_equal(mf_error_text(&err, text, sizeof(text)),
+			    "image entry 2 'vmlinux' is damaged: checksum");
+	free(f.bytes);
+}
+
+static void no_truncation_is_accepted(void **state)
+{
+	struct fixture f;
+	struct mf_error err;
+
+	(void)state;
+	fixture_make(&f);
+	for (uint64_t size = 0; size < IMAGE_SIZE; size += size < 512 ? 1 : 97) {
+		struct fixture cut = { .bytes = aligned_alloc(64, (size + 63) & ~63ull) };
+
+		memcpy(cut.bytes, f.bytes, size);
+		assert_false(accept(&cut, size, &err));
+		free(cut.bytes);
+	}
+	free(f.bytes);
+}
+
+static void no_bit_flip_in_a_table_is_accepted(void **state)
+{
+	size_t table = sizeof(struct pv_image_header) + ENTRIES * sizeof(struct pv_image_entry);
+	struct fixture f;
+	struct mf_error err;
+
+	(void)state;
+	fixture_make(&f);
+	for (size_t bit = 0; bit < 8 * table; bit++) {
+		f.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		/* A shorter size that still holds the tables is legal only if all entries fit. */
+		assert_false(accept(&f, IMAGE_SIZE, &err));
+		f.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	for (size_t bit = 0; bit < 8 * BLOB_SIZE; bit++) {
+		f.bytes[2 * PAGE + bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_false(accept(&f, IMAGE_SIZE, &err));
+		f.bytes[2 * PAGE + bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	assert_true(accept(&f, IMAGE_SIZE, &err));
+	free(f.bytes);
+}
+
+/* Random damage with correct checksums: the structure checks alone must keep reads inside. */
+static void sealed_random_damage_stays_inside(void **state)
+{
+	struct fixture f;
+	struct mf_error err;
+	char text[160];
+	uint64_t seed = 42;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		fixture_make(&f);
+		for (int i = 0; i < 1 + round % 4; i++) {
+			size_t at;
+
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			at = (seed >> 33) % (320 + BLOB_SIZE);
+			at = at < 320 ? at : 2 * PAGE + at - 320;
+			f.bytes[at] = (uint8_t)(seed >> 25);
+		}
+		seal(&f);
+		if (!accept(&f, IMAGE_SIZE, &err))
+			assert_true(strlen(mf_error_text(&err, text, sizeof(text))) > 10);
+		free(f.bytes);
+	}
+}
+
+static void crc_matches_the_standard(void **state)
+{
+	uint8_t data[64];
+
+	(void)state;
+	assert_int_equal(mf_crc32(0, "123456789", 9), 0xcbf43926);
+	assert_int_equal(mf_crc32(0, "", 0), 0);
+	for (unsigned int i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 37);
+	for (size_t cut = 0; cut <= sizeof(data); cut++)
+		assert_int_equal(mf_crc32(mf_crc32(0, data, cut), data + cut, sizeof(data) - cut),
+				 mf_crc32(0, data, sizeof(data)));
+}
+
+static void messages_fit_any_buffer(void **state)
+{
+	struct mf_error err = { MF_SCOPE_DOMAIN, 4294967295u, "has an unknown kind", "vm1" };
+	char text[64];
+
+	(void)state;
+	for (size_t size = 1; size <= sizeof(text); size++)
+		assert_true(strlen(mf_error_text(&err, text, size)) < size);
+	assert_string_equal(mf_error_text(&err, text, sizeof(text)),
+			    "domain 4294967295 'vm1' has an unknown kind");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(crc_matches_the_standard),
+		cmocka_unit_test(good_image_is_accepted),
+		cmocka_unit_test(every_corruption_is_named),
+		cmocka_unit_test(every_checksum_is_compared),
+		cmocka_unit_test(no_truncation_is_accepted),
+		cmocka_unit_test(no_bit_flip_in_a_table_is_accepted),
+		cmocka_unit_test(sealed_random_damage_stays_inside),
+		cmocka_unit_test(messages_fit_any_buffer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
