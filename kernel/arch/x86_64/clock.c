@@ -217,6 +217,8 @@ void clock_init(void)
 	u64 tsc_hz, lapic_hz, stated = stated_tsc_hz();
 
 	measure(&tsc_hz, &lapic_hz);
+	if (!lapic_hz)
+		panic("the local APIC's timer does not count");
 	lapic_timer_set_rate(lapic_hz);
 	set_rate(stated ? stated : tsc_hz);
 	clock_params.tsc_base = rdtsc();

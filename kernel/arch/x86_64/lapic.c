@@ -95,6 +95,7 @@ void lapic_init(void)
 	lapic_write(REG_LVT_LINT0, LVT_MASKED);
 	lapic_write(REG_LVT_LINT1, LVT_NMI);
 	lapic_write(REG_LVT_ERROR, LVT_MASKED | VEC_SPURIOUS);
+	lapic_write(REG_TIMER_INITIAL, 0); /* the firmware's may still run */
 	lapic_write(REG_TIMER_DIVIDE, DIVIDE_BY_4);
 	lapic_write(REG_SVR, SVR_ENABLE | VEC_SPURIOUS);
 	for (u32 i = 0; i < 8; i++)

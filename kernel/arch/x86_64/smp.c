@@ -22,19 +22,31 @@ extern const u8 trampoline_start[], trampoline_end[], trampoline_jump32[], tramp
 
 static u32 cpus_go; /* set when the number of CPUs is final */
 
+static bool in_module(paddr_t page)
+{
+	for (u32 i = 0; i < boot_info.nr_modules; i++) {
+		const struct boot_module *m = &boot_info.modules[i];
+
+		if (m->start < page + PAGE_SIZE && m->start + m->size > page)
+			return true;
+	}
+	return false;
+}
+
 /* A whole page of usable memory below 640 KiB, as high as possible; 0 if there is none. */
 static paddr_t trampoline_page(void)
 {
-	paddr_t best = 0;
-
-	for (u32 i = 0; i < boot_info.nr_ranges; i++) {
+	for (u32 i = boot_info.nr_ranges; i--;) {
 		const struct boot_range *r = &boot_info.ranges[i];
-		paddr_t end = MIN(r->start + r->size, 0x9f000ull);
+		paddr_t page = ALIGN_DOWN(MIN(r->start + r->size, 0x9f000ull), PAGE_SIZE);
 
-		if (r->type == BOOT_MEM_USABLE && end >= r->start + PAGE_SIZE && end > PAGE_SIZE)
-			best = MAX(best, ALIGN_DOWN(end, PAGE_SIZE) - PAGE_SIZE);
+		if (r->type != BOOT_MEM_USABLE)
+			continue;
+		for (; page > r->start && page > PAGE_SIZE; page -= PAGE_SIZE)
+			if (!in_module(page - PAGE_SIZE))
+				return page - PAGE_SIZE;
 	}
-	return best;
+	return 0;
 }
 
 static void put_trampoline(paddr_t page)
