@@ -10,8 +10,11 @@
 #include "arch.h"
 #include "cpu.h"
 #include "log.h"
+#include "mm.h"
 #include "panic.h"
-#include "spinlock.h"
+#include "rootdom.h"
+#include "sched.h"
+#include "tlbflush.h"
 
 #define MIN_MEMORY_MIB 8
 
@@ -30,6 +33,18 @@ static void print_memory(const struct boot_info *bi)
 			 bi->modules[i].start, bi->modules[i].cmdline);
 }
 
+static void on_flush(u8 vector)
+{
+	(void)vector;
+	flush_serve_mailbox();
+}
+
+static void init_cpu(void)
+{
+	sched_init_cpu();
+	timer_init_cpu();
+}
+
 void kernel_init(struct boot_info *bi)
 {
 	log_info("Ringfence microkernel, command line '%s'\n", bi->cmdline);
@@ -39,15 +54,18 @@ void kernel_init(struct boot_info *bi)
 		      boot_mem_usable_total() >> 20);
 	arch_init_platform();
 	frame_init();
+	arch_vector_set(VEC_FLUSH, on_flush);
 	arch_start_cpus();
 	log_info("ringfence: kernel up, %u CPUs\n", nr_cpus);
 	boot_test();
-	root_domain_start();
+	init_cpu();
+	root_domain_start(bi);
 	sched_idle_loop();
 }
 
 void kernel_init_ap(void)
 {
+	init_cpu();
 	sched_idle_loop();
 }
 
@@ -63,8 +81,17 @@ __weak void frame_init(void)
 {
 }
 
-__weak void root_domain_start(void)
+__weak void sched_init_cpu(void)
 {
+}
+
+__weak void timer_init_cpu(void)
+{
+}
+
+__weak void root_domain_start(const struct boot_info *bi)
+{
+	(void)bi;
 	arch_debug_exit(0);
 }
 

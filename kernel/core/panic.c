@@ -5,14 +5,14 @@
  */
 #include "panic.h"
 
+#include <pv/abi.h>
+
 #include "arch.h"
 #include "atomic.h"
 #include "boot_info.h"
 #include "cpu.h"
 #include "log.h"
 #include "string.h"
-
-#define PANIC_EXIT_CODE 0x7f /* QEMU's exit status becomes 255 */
 
 u32 panic_owner;
 
@@ -25,7 +25,7 @@ static void __noreturn finish(void)
 	char how[16];
 
 	if (cmdline_get("panic", how, sizeof(how)) && !strcmp(how, "exit"))
-		arch_debug_exit(PANIC_EXIT_CODE);
+		arch_debug_exit(PV_EXIT_PANIC);
 	arch_halt();
 }
 

@@ -14,9 +14,7 @@ void __noreturn kernel_init(struct boot_info *bi);
 /* Called by the architecture on each further CPU once it is online. */
 void __noreturn kernel_init_ap(void);
 
-void boot_test(void);			     /* debug builds: boottest=NAME */
-void frame_init(void);			     /* frame table over boot_mem_next_free() */
-void root_domain_start(void);		     /* builds and starts the first domain */
-void __noreturn sched_idle_loop(void);	     /* every CPU ends here */
+void boot_test(void);		     /* debug builds: boottest=NAME */
+void __noreturn sched_idle_loop(void); /* every CPU ends here */
 
 #endif
