@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: BSD-2-Clause
-"""ringfence-image: checks a TOML manifest and lowers it to the boot image init reads."""

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * build.c - one domain of the manifest, from DOM_CREATE to its first instruction.
+ *
+ * Whatever fails, the domain is destroyed and with it every port, grant and capability made on the
+ * way, so no step undoes another's work by hand.
+ */
+#include "init.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int64_t create(struct guest *guest)
+{
+	const struct pv_manifest_domain *spec = guest->spec;
+	struct pv_dom_create args = {
+		.kind = spec->kind,
+		.mem_pages = spec->mem_pages,
+		.kmem_pages = spec->kmem_pages,
+		.max_vcpus = spec->vcpus,
+		.vtlb_tables = spec->vtlb_tables,
+		.weight = spec->weight,
+		.cap = spec->cap,
+		.affinity = spec->affinity,
+	};
+
+	memcpy(args.name, spec->name, sizeof(args.name));
+	return pv_dom_create(init.host, &args);
+}
+
+static void fill_start_info(struct guest *guest, struct pv_start_info *info)
+{
+	info->magic = PV_START_MAGIC;
+	info->version = PV_START_VERSION;
+	info->size = sizeof(*info);
+	memcpy(info->name, guest->spec->name, sizeof(info->name));
+	info->vcpus = guest->spec->vcpus;
+	info->tsc_hz = init.system.tsc_hz;
+	info->wall_sec = pv_start_info->wall_sec;
+	seed_fill(info->seed);
+}
+
+/* A ring without a reader would block its writer for ever: no console service, no ring. */
+static bool wants_ring(const struct guest *guest)
+{
+	return guest->slot && init.console && init.console != guest &&
+	       init.console->state == GUEST_RUNNING;
+}
+
+/* The child's ring page lent to the console service, a port on each side. */
+static const char *connect_console(struct guest *guest, struct built *built, int64_t *grant,
+				   int64_t *service_port)
+{
+	const uint32_t rights = PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE;
+	pv_handle_t service = init.console->dom;
+	int64_t own, port;
+
+	own = pv_grant_create(guest->dom, built->info.console_gfn, 1, rights);
+	if (own < 0)
+		return "its console ring cannot be granted";
+	*grant = pv_cap_copy((pv_handle_t)own, service, rights);
+	pv_cap_drop((pv_handle_t)own);
+	if (*grant < 0)
+		return "the console service can hold no more capabilities";
+	port = pv_port_alloc(guest->dom);
+	*service_port = pv_port_alloc(service);
+	if (port < 0 || *service_port < 0 ||
+	    pv_port_connect(guest->dom, (pv_port_t)port, service, (pv_port_t)*service_port) < 0)
+		return "its console port cannot be connected";
+	built->info.console_port = (uint32_t)port;
+	return NULL;
+}
+
+static const char *give_capabilities(struct guest *guest, struct built *built)
+{
+	int64_t handle;
+
+	if (!(guest->spec->flags & PV_MDOM_PRIVILEGED))
+		return NULL;
+	handle = pv_cap_copy(init.host, guest->dom, PV_RIGHT_HOST_ALL);
+	if (handle < 0)
+		return "the host capability cannot be given";
+	built->info.host_handle = (uint32_t)handle;
+	return NULL;
+}
+
+static const char *start_vcpu(struct guest *guest, const struct built *built)
+{
+	if (pv_vcpu_create(guest->dom, 0) < 0)
+		return "kmem is too small for a vCPU";
+	if (pv_vcpu_set_regs(guest->dom, 0, &built->regs) < 0)
+		return "its entry point is not a valid address";
+	if (pv_vcpu_start(guest->dom, 0) < 0 || pv_dom_unpause(guest->dom) < 0)
+		return "it does not start";
+	return NULL;
+}
+
+static const char *furnish(struct guest *guest, struct built *built)
+{
+	bool explicit_kind = guest->spec->kind == PV_KIND_EXPLICIT;
+	int64_t grant = 0, port = 0;
+	bool ring = wants_ring(guest);
+	const char *why;
+
+	built->regs.rflags = 2;
+	built->regs.root = PV_FOREVER; /* walked: linear translation; explicit: unused */
+	fill_start_info(guest, &built->info);
+	why = explicit_kind ? layout_explicit(guest, built) : layout_walked(guest, built);
+	if (why)
+		return why;
+	if (!ring)
+		built->info.console_gfn = 0;
+	else
+		why = connect_console(guest, built, &grant, &port);
+	if (!why && guest == init.console && !ctl_prepare(guest, built))
+		why = "its control channel cannot be made";
+	if (!why)
+		why = give_capabilities(guest, built);
+	if (!why)
+		why = load_bytes(guest->dom, built->info_gfn << PV_PAGE_SHIFT, &built->info,
+				 sizeof(built->info));
+	if (ring && !why)
+		ctl_attach(guest, (pv_handle_t)grant, (pv_port_t)port);
+	return why ? why : start_vcpu(guest, built);
+}
+
+bool guest_build(struct guest *guest)
+{
+	static struct built built;
+	const char *why;
+	int64_t dom = create(guest);
+
+	if (dom < 0) {
+		printf("%s: cannot be created: %s (mem %llu KiB, kmem %llu KiB)\n",
+		       (const char *)guest->spec->name, pv_strerror(dom),
+		       (unsigned long long)guest->spec->mem_pages * 4,
+		       (unsigned long long)guest->spec->kmem_pages * 4);
+		return false;
+	}
+	guest->dom = (pv_handle_t)dom;
+	memset(&built, 0, sizeof(built));
+	why = furnish(guest, &built);
+	if (why) {
+		printf("%s: %s\n", (const char *)guest->spec->name, why);
+		if (guest->attached)
+			ctl_detach(guest);
+		guest_destroy(guest);
+		return false;
+	}
+	guest->state = GUEST_RUNNING;
+	guest->started = pv_clock_ns();
+	guest->deadline = PV_FOREVER;
+	return true;
+}
+
+void guest_destroy(struct guest *guest)
+{
+	int64_t r = pv_dom_destroy(guest->dom);
+
+	if (r < 0)
+		printf("%s: cannot be destroyed: %s\n", (const char *)guest->spec->name,
+		       pv_strerror(r));
+	pv_cap_drop(guest->dom); /* the slot; already empty if the kernel emptied it */
+	guest->dom = 0;
+	guest->attached = false;
+	guest->state = GUEST_NONE;
+}
