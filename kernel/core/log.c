@@ -70,6 +70,11 @@ void log_raw(const char *fmt, ...)
 	va_end(ap);
 }
 
+void log_write(const char *s, size_t n)
+{
+	emit(s, n);
+}
+
 size_t log_read(u64 *pos, char *buf, size_t n)
 {
 	size_t i;

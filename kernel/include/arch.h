@@ -78,6 +78,8 @@ void __noreturn arch_stop_this_cpu(void);
 void arch_console_init(void);
 void arch_console_write(const char *s, size_t n);
 void arch_console_uart(bool use);
+#define ARCH_UART_IRQ 4 /* interrupt line of that serial port */
+u16 arch_uart_port(void); /* first I/O port of the serial line found at boot, 0 = none */
 
 /* ---- randomness ---- */
 bool arch_random_u64(u64 *out); /* RDRAND; false if absent or failing */

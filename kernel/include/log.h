@@ -24,6 +24,9 @@ void log_vprintf(enum log_level level, const char *fmt, va_list ap);
 /* Continues a line: no tag. */
 void log_raw(const char *fmt, ...) __printf_format(1, 2);
 
+/* Text that is ready: no tag, no format, no limit. */
+void log_write(const char *s, size_t n);
+
 /* snprintf with the log's formats: %s %c %d %u %x %p with l/ll, width, '-', zero pad and '.n' of %s. */
 size_t str_format(char *buf, size_t n, const char *fmt, ...) __printf_format(3, 4);
 size_t str_vformat(char *buf, size_t n, const char *fmt, va_list ap);

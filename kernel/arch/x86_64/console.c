@@ -100,6 +100,11 @@ void arch_console_init(void)
 	vga_probe();
 }
 
+u16 arch_uart_port(void)
+{
+	return uart_present ? UART : 0;
+}
+
 void arch_console_uart(bool use)
 {
 	if (use && !uart_ours)
