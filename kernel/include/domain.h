@@ -50,18 +50,21 @@ struct domain {
 	u32 pause_count;
 	u32 reason; /* PV_REASON_* once state is SHUTDOWN */
 	u64 code, detail, fault_rip;
-	u32 destroy_stage; /* where a restarted DESTROY goes on; see domain_destroy() */
+	u32 destroy_stage;  /* where a restarted DESTROY goes on; see domain_destroy_step() */
+	u32 destroy_cursor; /* within that stage */
+	u32 destroy_busy;   /* one CPU at a time */
 	u64 destroy_epoch;
 
 	u32 max_vcpus;
 	u32 nr_vcpus;
 	struct vcpu *vcpus[PV_MAX_VCPUS];
 
-	u32 max_caps;
-	struct cap *cap_pages[8]; /* 128 entries each, on demand */
+	u32 cap_top, cap_free;	     /* entries ever used; first free one, 0 = none */
+	struct cap *cap_pages[8];    /* 128 entries each, on demand */
+	u32 port_top, port_free;     /* likewise */
 	struct port *port_pages[16]; /* 256 entries each, on demand */
 	struct grant *grant_pages[8];
-	u64 virq_port[2]; /* port + 1 bound to each PV_VIRQ_*, 0 = none */
+	u32 virq_port[2]; /* port bound to each PV_VIRQ_*, 0 = none */
 	struct pv_port_page *port_page; /* registered page through the direct map, or NULL */
 	gfn_t port_page_gfn;
 
@@ -80,13 +83,20 @@ struct domain {
 	u64 hypercalls, faults, fills, run_ns, steal_ns; /* statistics, updated without lock */
 };
 
-extern struct spinlock domain_table_lock;
-extern struct domain *domains[MAX_DOMAINS]; /* slots; NULL = free. Root is slot 1; slot 0 is never used */
+BUILD_ASSERT(sizeof(struct domain) <= PAGE_SIZE); /* it lives in one page of its own kmem */
 
-struct domain *domain_lookup(struct domain_ref ref); /* NULL if it is gone */
+extern struct spinlock domain_table_lock;
+extern struct domain *domains[MAX_DOMAINS]; /* slots; NULL = free. Slot 0 is never used */
+
+#define ROOT_SLOT 1
+
+struct domain *domain_lookup(struct domain_ref ref); /* NULL if it is gone; it may be dying */
+static inline bool domain_is_root(const struct domain *dom) { return dom->self.slot == ROOT_SLOT; }
+void domain_lock_two(struct domain *a, struct domain *b); /* a == b is allowed */
+void domain_unlock_two(struct domain *a, struct domain *b);
 
 /* What a create call asks for has been checked by the caller. On success *out is BUILT and
- * the quotas have left the parent. -PV_ENOMEM, -PV_ENOSPC. parent NULL: the root domain. */
+ * the quotas have left the parent. -PV_ENOSPC, -PV_ENOMEM. parent NULL: the root domain. */
 warn_unused_result int domain_create(struct domain *parent, const struct pv_dom_create *args,
 				     struct domain **out);
 
@@ -94,17 +104,29 @@ warn_unused_result int domain_create(struct domain *parent, const struct pv_dom_
  * The first caller's reason stays. Never blocks. */
 void domain_shutdown(struct domain *dom, u32 reason, u64 code, u64 detail, u64 rip);
 
-/* One bounded step of destruction; -PV_EAGAIN while work remains, 0 when all is freed. */
-warn_unused_result int domain_destroy_step(struct domain *dom);
+/* One bounded step of destruction; -PV_EAGAIN while work remains, 0 when all is freed, -PV_EDEAD
+ * if there is no such domain. */
+warn_unused_result int domain_destroy_step(struct domain_ref ref);
 
-warn_unused_result int domain_pause(struct domain *dom);   /* when it returns no vCPU runs */
+/* When it returns 0 no vCPU of the domain runs. -PV_ESTATE, -PV_EDEAD; -PV_EAGAIN: this CPU's own
+ * vCPU was asked to stop while waiting, nothing has changed. */
+warn_unused_result int domain_pause(struct domain *dom);
 warn_unused_result int domain_unpause(struct domain *dom);
+
+void domain_status(struct domain *dom, struct pv_dom_status *out);
+const char *domain_reason_name(u32 reason);
 
 /* Runnable at all: RUNNING and not paused. Read without lock by the scheduler. */
 static inline bool domain_may_run(const struct domain *dom)
 {
 	return atomic_load_relaxed(&dom->state) == PV_DOM_RUNNING &&
 	       atomic_load_relaxed(&dom->pause_count) == 0;
+}
+
+/* No operation on it may start any more. */
+static inline bool domain_is_dying(const struct domain *dom)
+{
+	return atomic_load_relaxed(&dom->state) == PV_DOM_DYING;
 }
 
 #endif
