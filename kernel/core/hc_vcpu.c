@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * hc_vcpu.c - vCPUs: their life, registers, set-up, waiting, timers and interrupts of their own.
+ */
+#include "hypercall.h"
+
+#include "bits.h"
+#include "cap.h"
+#include "counters.h"
+#include "mm.h"
+#include "nospec.h"
+#include "sched.h"
+#include "string.h"
+#include "vcpu.h"
+
+/* The vCPU numbered index, or NULL. index < PV_MAX_VCPUS. */
+static struct vcpu *vcpu_of(struct domain *dom, u64 index)
+{
+	return atomic_load_acquire(&dom->vcpus[idx_nospec(index, PV_MAX_VCPUS)]);
+}
+
+static bool address_valid(u64 va)
+{
+	bool canonical = (u64)((i64)(va << 16) >> 16) == va;
+
+	return canonical && (va < PV_HOLE_START || va >= PV_HOLE_END);
+}
+
+/* ---- VCPU_CTL ---- */
+
+static i64 create(struct domain *dom, u64 index)
+{
+	int err = 0;
+
+	spin_lock(&dom->lock);
+	if (domain_is_dying(dom))
+		err = -PV_EDEAD;
+	else if (dom->state == PV_DOM_SHUTDOWN)
+		err = -PV_ESTATE;
+	else if (vcpu_of(dom, index))
+		err = -PV_EEXIST;
+	else
+		err = vcpu_create(dom, (u32)index);
+	spin_unlock(&dom->lock);
+	return err;
+}
+
+static i64 status(struct vcpu *v, struct vcpu *target)
+{
+	struct pv_runstate runstate = { 0 };
+	void *batch = vcpu_batch(v);
+
+	if (!batch)
+		return -PV_ESTATE;
+	if (!target)
+		return -PV_ENOENT;
+	vcpu_get_runstate(target, &runstate);
+	memcpy(batch, &runstate, sizeof(runstate));
+	return 0;
+}
+
+static i64 control(struct vcpu *v, u64 op, struct domain *dom, u64 index)
+{
+	struct vcpu *target = vcpu_of(dom, index);
+
+	if (op == PV_VCPU_CTL_CREATE)
+		return create(dom, index);
+	if (op == PV_VCPU_CTL_STATUS)
+		return status(v, target);
+	if (!target)
+		return -PV_ENOENT;
+	if (op == PV_VCPU_CTL_START)
+		return vcpu_start(target);
+	if (op == PV_VCPU_CTL_STOP)
+		vcpu_stop_sync(target);
+	else
+		vcpu_kick(target);
+	return 0;
+}
+
+i64 hc_vcpu_ctl(struct vcpu *v, const struct hc_args *args)
+{
+	u64 op = args->a[0], handle = args->a[1], index = args->a[2], arg = args->a[3];
+	struct domain *dom;
+	int err;
+
+	if (op == PV_VCPU_CTL_YIELD) {
+		if (handle != PV_SELF || index || arg)
+			return -PV_EINVAL;
+		sched_yield_current();
+		return 0;
+	}
+	if ((op == PV_VCPU_CTL_CREATE || op == PV_VCPU_CTL_START) && arg)
+		return -PV_EINVAL;
+	if (index >= PV_MAX_VCPUS)
+		return -PV_ERANGE;
+	err = cap_domain(v->dom, handle, PV_RIGHT_DOM_VCPU, &dom);
+	if (err)
+		return err;
+	if (index >= dom->max_vcpus)
+		return -PV_ERANGE;
+	return control(v, op, dom, index);
+}
+
+/* ---- VCPU_REGS ---- */
+
+static bool gpr_valid(const struct pv_vcpu_gpr *r)
+{
+	return address_valid(r->rip) && address_valid(r->kernel_gs_base) && !r->reserved &&
+	       r->mode == MODE_KERNEL && (r->root == LINEAR_ROOT || IS_ALIGNED(r->root, PAGE_SIZE));
+}
+
+static bool registers_at_rest(const struct vcpu *target)
+{
+	u32 state = atomic_load_acquire(&target->state);
+
+	return state == VCPU_STOPPED ||
+	       (state != VCPU_RUNNING && !domain_may_run(target->dom));
+}
+
+i64 hc_vcpu_regs(struct vcpu *v, const struct hc_args *args)
+{
+	u64 op = args->a[0], index = args->a[2];
+	void *batch = vcpu_batch(v);
+	struct pv_vcpu_gpr gpr = { 0 };
+	struct vcpu *target;
+	struct domain *dom;
+	i64 result;
+
+	if (op == PV_VCPU_REGS_SET && batch) {
+		memcpy(&gpr, batch, sizeof(gpr));
+		if (!gpr_valid(&gpr))
+			return -PV_EINVAL;
+	}
+	if (index >= PV_MAX_VCPUS)
+		return -PV_ERANGE;
+	result = cap_domain(v->dom, args->a[1], PV_RIGHT_DOM_VCPU, &dom);
+	if (result)
+		return result;
+	if (index >= dom->max_vcpus)
+		return -PV_ERANGE;
+	target = vcpu_of(dom, index);
+	if (!batch || (target && (target == v || !registers_at_rest(target))))
+		return -PV_ESTATE;
+	if (!target)
+		return -PV_ENOENT;
+	if (op == PV_VCPU_REGS_SET)
+		return arch_vcpu_set_gpr(target, &gpr);
+	result = arch_vcpu_get_gpr(target, &gpr);
+	if (!result)
+		memcpy(batch, &gpr, sizeof(gpr));
+	return result;
+}
+
+/* ---- VCPU_SETUP ---- */
+
+static i64 set_entry(struct vcpu *v, u64 arg)
+{
+	void *batch = vcpu_batch(v);
+	struct pv_entry entry;
+
+	if (arg)
+		return -PV_EINVAL;
+	if (!batch)
+		return -PV_ESTATE;
+	memcpy(&entry, batch, sizeof(entry));
+	if (!address_valid(entry.user_entry) || !address_valid(entry.kernel_entry) ||
+	    !address_valid(entry.syscall_entry) || !address_valid(entry.eretu) ||
+	    !address_valid(entry.erets))
+		return -PV_EINVAL;
+	return arch_vcpu_set_entry(v, &entry);
+}
+
+static i64 set_port_page(struct vcpu *v, gfn_t gfn)
+{
+	struct domain *dom = v->dom;
+	mfn_t mfn;
+	int err;
+
+	if (gfn > PV_MAX_GFN)
+		return -PV_ERANGE;
+	err = gfn_pin(dom, gfn, &mfn);
+	if (err)
+		return err;
+	spin_lock(&dom->lock);
+	if (dom->port_page) {
+		err = -PV_EBUSY;
+	} else {
+		dom->port_page_gfn = gfn;
+		atomic_store_release(&dom->port_page, (struct pv_port_page *)mfn_ptr(mfn));
+	}
+	spin_unlock(&dom->lock);
+	if (err)
+		mfn_unpin(mfn);
+	return err;
+}
+
+i64 hc_vcpu_setup(struct vcpu *v, const struct hc_args *args)
+{
+	u64 arg = args->a[1];
+
+	switch (args->a[0]) {
+	case PV_VCPU_SETUP_SET_VCS:
+		return arg > PV_MAX_GFN ? -PV_ERANGE : arch_vcpu_set_vcs(v, arg);
+	case PV_VCPU_SETUP_SET_ENTRY:
+		return set_entry(v, arg);
+	case PV_VCPU_SETUP_SET_KERNEL_GS:
+		return address_valid(arg) ? arch_vcpu_set_kernel_gs(v, arg) : -PV_EINVAL;
+	case PV_VCPU_SETUP_SET_PORT_PAGE:
+		return set_port_page(v, arg);
+	}
+	return -PV_ENOSYS;
+}
+
+/* ---- waiting and being woken ---- */
+
+i64 hc_wait(struct vcpu *v, const struct hc_args *args)
+{
+	if (args->a[0] & ~(u64)PV_WAIT_ENABLE)
+		return -PV_EINVAL;
+	if (!vcpu_batch(v))
+		return -PV_ESTATE;
+	return vcpu_wait(v, args->a[0], args->a[1]);
+}
+
+i64 hc_timer_set(struct vcpu *v, const struct hc_args *args)
+{
+	timer_set(v, args->a[0]);
+	return 0;
+}
+
+i64 hc_irq_win(struct vcpu *v, const struct hc_args *args)
+{
+	(void)args;
+	if (!vcpu_batch(v))
+		return -PV_ESTATE;
+	return vcpu_irq_win(v);
+}
+
+i64 hc_send_ipi(struct vcpu *v, const struct hc_args *args)
+{
+	u64 mask = args->a[0], vector = args->a[1];
+
+	if (!mask)
+		return -PV_EINVAL;
+	if (vector < PV_VEC_IPI_MIN || vector > 255)
+		return -PV_ERANGE;
+	if (mask >> PV_MAX_VCPUS)
+		return -PV_ENOENT;
+	for (u64 m = mask; m; m &= m - 1)
+		if (!vcpu_of(v->dom, bit_lowest(m)))
+			return -PV_ENOENT;
+	for (u64 m = mask; m; m &= m - 1) {
+		count(CNT_IPIS);
+		vcpu_post(vcpu_of(v->dom, bit_lowest(m)), (u32)vector);
+	}
+	return 0;
+}
