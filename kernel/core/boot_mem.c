@@ -16,6 +16,58 @@
 
 struct boot_info boot_info;
 
+void boot_add_range(paddr_t start, u64 size, u32 type)
+{
+	struct boot_range *r = boot_info.ranges;
+	u32 n = boot_info.nr_ranges, at = n;
+
+	if (!size)
+		return;
+	if (start + size < start)
+		panic("boot loader: memory range at %lx with size %lx wraps", start, size);
+	if (type < BOOT_MEM_USABLE || type > BOOT_MEM_BAD)
+		type = BOOT_MEM_RESERVED;
+	if (start >= DIRECTMAP_SIZE)
+		return;
+	size = MIN(size, DIRECTMAP_SIZE - start);
+	if (type == BOOT_MEM_USABLE) {
+		paddr_t end = ALIGN_DOWN(start + size, PAGE_SIZE);
+
+		start = ALIGN_UP(start, PAGE_SIZE);
+		if (start >= end)
+			return;
+		size = end - start;
+	}
+	while (at && r[at - 1].start > start)
+		at--;
+	if (at && r[at - 1].type == type && r[at - 1].start + r[at - 1].size == start) {
+		r[at - 1].size += size;
+		return;
+	}
+	if (n == BOOT_MAX_RANGES)
+		panic("boot loader: more than %u memory ranges", BOOT_MAX_RANGES);
+	memmove(&r[at + 1], &r[at], (n - at) * sizeof(*r));
+	r[at] = (struct boot_range){ start, size, type };
+	boot_info.nr_ranges++;
+}
+
+void boot_add_module(paddr_t start, u64 size, const char *cmdline, size_t cmdline_max)
+{
+	struct boot_module *m = &boot_info.modules[boot_info.nr_modules];
+	size_t len = strnlen(cmdline, cmdline_max);
+
+	if (boot_info.nr_modules == BOOT_MAX_MODULES)
+		panic("boot loader: more than %u modules", BOOT_MAX_MODULES);
+	if (!start || start + size < start || start + size > DIRECTMAP_SIZE)
+		panic("boot loader: module at %lx with size %lx is out of bounds", start, size);
+	m->start = start;
+	m->size = size;
+	len = MIN(len, sizeof(m->cmdline) - 1);
+	memcpy(m->cmdline, cmdline, len);
+	m->cmdline[len] = '\0';
+	boot_info.nr_modules++;
+}
+
 void boot_mem_reserve(paddr_t start, u64 size)
 {
 	struct boot_range *r = boot_info.reserved;

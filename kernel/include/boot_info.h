@@ -51,6 +51,10 @@ struct boot_info {
 
 extern struct boot_info boot_info;
 
+/* What the loaders' parsers report; panics on input that makes no sense. */
+void boot_add_range(paddr_t start, u64 size, u32 type);
+void boot_add_module(paddr_t start, u64 size, const char *cmdline, size_t cmdline_max);
+
 /* Marks [start, start+size) as taken. Boot only. */
 void boot_mem_reserve(paddr_t start, u64 size);
 

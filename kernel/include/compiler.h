@@ -14,6 +14,7 @@
 #define __weak __attribute__((weak))
 #define __used __attribute__((used))
 #define __noinline __attribute__((noinline))
+#undef __always_inline /* host tests see the C library's */
 #define __always_inline inline __attribute__((always_inline))
 #define __noreturn __attribute__((noreturn))
 #define __printf_format(fmt, args) __attribute__((format(printf, fmt, args)))

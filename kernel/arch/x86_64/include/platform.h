@@ -16,8 +16,6 @@ struct cpu_regs;
 #define MB2_LOADER_MAGIC 0x36d76289
 void multiboot2_parse(paddr_t info);
 void pvh_parse(paddr_t info);
-void boot_add_range(paddr_t start, u64 size, u32 type);
-void boot_add_module(paddr_t start, u64 size, const char *cmdline, size_t cmdline_max);
 void __noreturn boot_switch_stack(u64 top, void (*fn)(void));
 void __noreturn boot_main(u32 magic, u32 info);
 

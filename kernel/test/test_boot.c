@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * test_boot.c - the parts of start-up that are plain arithmetic, on the build machine: the memory
+ * map and its reservations, the command line, the log's formats, and the CPU predicates for
+ * processors this project cannot run on.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "arch_layout.h"
+#include "boot_info.h"
+#include "cpu_features.h"
+#include "log.h"
+#include "panic.h"
+#include "string.h"
+
+static jmp_buf on_panic;
+
+void panic(const char *fmt, ...)
+{
+	(void)fmt;
+	longjmp(on_panic, 1);
+}
+
+static void str_set(char *dst, size_t size, const char *src)
+{
+	assert_true(strlen(src) < size);
+	memcpy(dst, src, strlen(src) + 1);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&boot_info, 0, sizeof(boot_info));
+	return 0;
+}
+
+static void test_ranges_sorted_and_merged(void **state)
+{
+	(void)state;
+	boot_add_range(0x200000, 0x100000, BOOT_MEM_USABLE);
+	boot_add_range(0x100000, 0x80000, BOOT_MEM_USABLE);
+	boot_add_range(0x180000, 0x80000, BOOT_MEM_USABLE);
+	boot_add_range(0x300800, 0x1000, BOOT_MEM_USABLE); /* no whole page inside */
+	boot_add_range(0x400000, 0, BOOT_MEM_USABLE);
+	boot_add_range(0x500000, 0x1000, 99);
+	assert_int_equal(boot_info.nr_ranges, 3);
+	assert_int_equal(boot_info.ranges[0].start, 0x100000);
+	assert_int_equal(boot_info.ranges[0].size, 0x100000);
+	assert_int_equal(boot_info.ranges[2].type, BOOT_MEM_RESERVED);
+	assert_int_equal(boot_mem_usable_total(), 0x200000);
+	assert_int_equal(boot_mem_top(), 0x300000);
+}
+
+static void test_ranges_absurd(void **state)
+{
+	(void)state;
+	boot_add_range(DIRECTMAP_SIZE, 0x1000, BOOT_MEM_USABLE); /* out of reach: dropped */
+	assert_int_equal(boot_info.nr_ranges, 0);
+	if (!setjmp(on_panic)) {
+		boot_add_range(~0ull - 0x1000, 0x2000, BOOT_MEM_USABLE);
+		fail_msg("a wrapping range was accepted");
+	}
+	if (!setjmp(on_panic)) {
+		for (u64 i = 0; i <= BOOT_MAX_RANGES; i++)
+			boot_add_range(i * 0x2000, 0x1000, BOOT_MEM_USABLE);
+		fail_msg("too many ranges were accepted");
+	}
+	if (!setjmp(on_panic)) {
+		boot_add_module(~0ull - 10, 100, "x", 2);
+		fail_msg("a wrapping module was accepted");
+	}
+}
+
+static void test_reservations(void **state)
+{
+	paddr_t at = 0;
+	u64 size;
+
+	(void)state;
+	boot_add_range(0x100000, 0x100000, BOOT_MEM_USABLE);
+	boot_mem_reserve(0x110000, 0x1000);
+	boot_mem_reserve(0x130000, 0x1000);
+	boot_mem_reserve(0x100000, 1);
+	boot_mem_reserve(0x111000, 0x1f000); /* joins its two neighbours */
+	assert_int_equal(boot_info.nr_reserved, 2);
+	assert_true(boot_mem_next_free(&at, &size));
+	assert_int_equal(at, 0x101000);
+	assert_int_equal(size, 0xf000);
+	at += size;
+	assert_true(boot_mem_next_free(&at, &size));
+	assert_int_equal(at, 0x131000);
+	assert_int_equal(size, 0xcf000);
+	at += size;
+	assert_false(boot_mem_next_free(&at, &size));
+}
+
+/* Against a bitmap of pages, with random requests. */
+static void test_reservations_random(void **state)
+{
+	(void)state;
+	srand(1);
+	for (u32 round = 0; round < 200; round++) {
+		bool taken[64] = { false };
+		paddr_t at = 0;
+		u64 size, page = 0;
+
+		memset(&boot_info, 0, sizeof(boot_info));
+		boot_add_range(0, 64 * PAGE_SIZE, BOOT_MEM_USABLE);
+		for (u32 i = 0; i < 12; i++) {
+			u64 first = (u64)rand() % 60, n = (u64)rand() % 5;
+
+			boot_mem_reserve(first * PAGE_SIZE, n * PAGE_SIZE);
+			for (u64 p = first; p < first + n; p++)
+				taken[p] = true;
+		}
+		for (; boot_mem_next_free(&at, &size); at += size) {
+			for (; page < at / PAGE_SIZE; page++)
+				assert_true(taken[page]);
+			for (; page < (at + size) / PAGE_SIZE; page++)
+				assert_false(taken[page]);
+		}
+		for (; page < 64; page++)
+			assert_true(taken[page]);
+	}
+}
+
+static void test_cmdline(void **state)
+{
+	char buf[6];
+
+	(void)state;
+	str_set(boot_info.cmdline, sizeof(boot_info.cmdline), "  nosmpx panic=exit smap= boottest=verylong nosmp");
+	assert_true(cmdline_has("nosmp"));
+	assert_false(cmdline_has("panic"));
+	assert_true(cmdline_get("panic", buf, sizeof(buf)));
+	assert_string_equal(buf, "exit");
+	assert_true(cmdline_get("smap", buf, sizeof(buf)));
+	assert_string_equal(buf, "");
+	assert_true(cmdline_get("boottest", buf, sizeof(buf)));
+	assert_string_equal(buf, "veryl");
+	assert_false(cmdline_get("boot", buf, sizeof(buf)));
+}
+
+#define FORMAT(want, ...)                                                                          \
+	do {                                                                                       \
+		char buf_[64];                                                                     \
+		size_t n_ = str_format(buf_, sizeof(buf_), __VA_ARGS__);                           \
+		assert_string_equal(buf_, want);                                                   \
+		assert_int_equal(n_, strlen(want));                                                \
+	} while (0)
+
+static void test_format(void **state)
+{
+	char small[5];
+
+	(void)state;
+	FORMAT("a b 7%", "%s %c %d%%", "a", 'b', 7);
+	FORMAT("-5 -0005    -5 -5   |", "%d %05d %5d %-5d|", -5, -5, -5, -5);
+	FORMAT("ff 00ff ffffffffffffffff", "%x %04x %lx", 255u, 255u, ~0ul);
+	FORMAT("-9223372036854775808", "%ld", INT64_MIN);
+	FORMAT("ab   |  abc|ab", "%-5s|%5s|%.2s", "ab", "abc", "abc");
+	FORMAT("0000000000001000", "%p", (void *)0x1000);
+	FORMAT("   x", "%*s", 4, "x");
+	assert_int_equal(str_format(small, sizeof(small), "%s", "too long"), 4);
+	assert_string_equal(small, "too ");
+}
+
+/* A recent processor with everything; the tests take things away. */
+static struct cpuid_values modern(const char *vendor)
+{
+	struct cpuid_values v = { .max_basic = 0x16, .max_ext = 0x80000008 };
+
+	str_set(v.vendor, sizeof(v.vendor), vendor);
+	v.lext1.edx = 1u << 20 | 1u << 11 | 1u << 26;
+	v.l7.ebx = 1u << 0 | 1u << 7 | 1u << 10 | 1u << 20;
+	v.l7.ecx = 1u << 2;
+	v.l1.ecx = 1u << 26 | 1u << 28 | 1u << 17 | 1u << 21 | 1u << 24;
+	v.xs0.eax = 7;
+	v.lext7.edx = 1u << 8;
+	v.lext8.eax = 46;
+	return v;
+}
+
+static void test_cpu_features(void **state)
+{
+	struct cpuid_values v = modern("GenuineIntel");
+	struct cpu_features f;
+
+	(void)state;
+	cpu_features_decide(&f, &v);
+	assert_null(cpu_features_missing(&f));
+	assert_true(f.pcid && f.invpcid && f.x2apic && f.tsc_deadline && f.tsc_invariant);
+	assert_true(f.meltdown && f.mds);
+	assert_false(f.sysret_ss_attrs);
+	assert_int_equal(f.xcr0, 7);
+	assert_int_equal(f.xsave_size, 832);
+	v.arch_capabilities = 1 | 1 << 5; /* RDCL_NO, MDS_NO */
+	cpu_features_decide(&f, &v);
+	assert_false(f.meltdown || f.mds);
+
+	v = modern("AuthenticAMD");
+	v.xs0.eax = 3; /* AVX in CPUID but not in XCR0 */
+	cpu_features_decide(&f, &v);
+	assert_false(f.meltdown);
+	assert_true(f.sysret_ss_attrs);
+	assert_int_equal(f.xcr0, 3);
+	assert_int_equal(f.xsave_size, 576);
+	v.l7.ebx &= ~1u;
+	cpu_features_decide(&f, &v);
+	assert_string_equal(cpu_features_missing(&f), "FSGSBASE");
+
+	str_set(v.hypervisor, sizeof(v.hypervisor), "TCGTCGTCGTCG");
+	cpu_features_decide(&f, &v);
+	assert_true(f.tcg && !f.kvm);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_ranges_sorted_and_merged, setup),
+		cmocka_unit_test_setup(test_ranges_absurd, setup),
+		cmocka_unit_test_setup(test_reservations, setup),
+		cmocka_unit_test_setup(test_reservations_random, setup),
+		cmocka_unit_test_setup(test_cmdline, setup),
+		cmocka_unit_test_setup(test_format, setup),
+		cmocka_unit_test_setup(test_cpu_features, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
