@@ -140,6 +140,20 @@ static void on_port(pv_port_t which, void *arg)
 	push();
 }
 
+/*
+ * The kernel writes its log to the serial line until the line is given away: the console goes on
+ * from where the log ends at that moment.
+ */
+static void send_log_end(void)
+{
+	static char text[PV_LOG_READ_MAX];
+	uint64_t pos = 0;
+
+	while (pv_host_log_read(init.host, &pos, text, sizeof(text)) > 0)
+		;
+	send_order("~log %llu", (unsigned long long)pos);
+}
+
 /* The serial line and its interrupt; without a UART the console only writes to the kernel log. */
 static uint32_t give_uart(struct guest *console)
 {
@@ -186,6 +200,7 @@ bool ctl_prepare(struct guest *console, struct built *built)
 	built->info.handle_count = CTL_HANDLES;
 	built->info.handles[CTL_HANDLE_PAGE] = (uint32_t)shared;
 	built->info.handles[CTL_HANDLE_IRQ] = give_uart(console);
+	send_log_end();
 	built->info.port_count = 1;
 	built->info.ports[CTL_PORT] = (uint32_t)theirs;
 	return true;

@@ -13,6 +13,7 @@
  *   = TEXT\n               a line of the answer to the last command
  *   .\n                    end of that answer
  *   ! TEXT\n               a notice for whoever is watching
+ *   ~log POS\n             the serial line shows the kernel log up to this position
  *   ~flush\n               write everything out, then answer ~flushed
  */
 #ifndef CONTROL_H
