@@ -4,6 +4,7 @@
  */
 #include "counters.h"
 
+#include "domain.h"
 #include "mm.h"
 #include "string.h"
 
@@ -25,6 +26,26 @@ static u64 level(enum level l)
 	return atomic_load_relaxed(&levels[l]);
 }
 
+static u64 dead_hypercalls; /* of domains that are gone */
+
+void counters_keep_hypercalls(u64 n)
+{
+	(void)atomic_fetch_add(&dead_hypercalls, n);
+}
+
+static u64 hypercalls(void)
+{
+	u64 total = atomic_load_relaxed(&dead_hypercalls);
+
+	for (u32 i = ROOT_SLOT; i < MAX_DOMAINS; i++) {
+		const struct domain *dom = atomic_load_acquire(&domains[i]);
+
+		if (dom)
+			total += atomic_load_relaxed(&dom->hypercalls);
+	}
+	return total;
+}
+
 void counters_read(struct pv_counters *out)
 {
 	*out = (struct pv_counters){
@@ -40,7 +61,7 @@ void counters_read(struct pv_counters *out)
 		.grant_maps = level(LVL_GRANT_MAPS),
 		.caps = level(LVL_CAPS),
 		.kmem_pages = level(LVL_KMEM),
-		.hypercalls = sum(CNT_HYPERCALLS),
+		.hypercalls = hypercalls(),
 		.page_faults = sum(CNT_PAGE_FAULTS),
 		.fills = sum(CNT_FILLS),
 		.injections = sum(CNT_INJECTIONS),

@@ -144,6 +144,7 @@ static void free_pages(struct domain *dom)
 	for (u32 i = 0; i < ARRAY_SIZE(dom->grant_pages); i++)
 		if (dom->grant_pages[i])
 			kmem_free(dom, dom->grant_pages[i]);
+	counters_keep_hypercalls(dom->hypercalls);
 	ASSERT(dom->mm.kmem_used == 1);
 	domain_page_free(dom);
 	level_add(LVL_DOMAINS, -1);

@@ -38,7 +38,7 @@ static i64 cap_copy(struct domain *caller, u64 handle, u64 dom_handle, u64 right
 
 i64 hc_cap_ctl(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], handle = args->a[1], dom = args->a[2], rights = args->a[3];
+	u64 op = args->a0, handle = args->a1, dom = args->a2, rights = args->a3;
 	struct cap cap;
 	int err;
 

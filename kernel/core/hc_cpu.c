@@ -12,7 +12,7 @@
 
 i64 hc_seg_ctl(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], a = args->a[1], b = args->a[2], c = args->a[3];
+	u64 op = args->a0, a = args->a1, b = args->a2, c = args->a3;
 
 	if (op == PV_SEG_CTL_LOAD_GS && (b || c))
 		return -PV_EINVAL;
@@ -21,7 +21,7 @@ i64 hc_seg_ctl(struct vcpu *v, const struct hc_args *args)
 
 i64 hc_debug_reg(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], n = args->a[1], value = args->a[2];
+	u64 op = args->a0, n = args->a1, value = args->a2;
 
 	if (op == PV_DEBUG_REG_READ && value)
 		return -PV_EINVAL;
@@ -32,7 +32,7 @@ i64 hc_debug_reg(struct vcpu *v, const struct hc_args *args)
 
 i64 hc_msr(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], index = args->a[1], value = args->a[2];
+	u64 op = args->a0, index = args->a1, value = args->a2;
 
 	if (op == PV_MSR_READ && (value || !vcpu_batch(v)))
 		return -PV_EINVAL;
@@ -43,7 +43,7 @@ i64 hc_msr(struct vcpu *v, const struct hc_args *args)
 
 i64 hc_cpuid(struct vcpu *v, const struct hc_args *args)
 {
-	u64 leaf = args->a[0], subleaf = args->a[1];
+	u64 leaf = args->a0, subleaf = args->a1;
 	struct pv_cpuid out = { 0, 0, 0, 0 };
 	void *batch = vcpu_batch(v);
 

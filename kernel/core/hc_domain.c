@@ -59,7 +59,7 @@ i64 hc_dom_create(struct vcpu *v, const struct hc_args *args)
 		if (err)
 			return err;
 	}
-	err = cap_host(v->dom, args->a[0], PV_RIGHT_HOST_CREATE);
+	err = cap_host(v->dom, args->a0, PV_RIGHT_HOST_CREATE);
 	if (err)
 		return err;
 	if (!batch)
@@ -146,7 +146,7 @@ static i64 dom_shutdown(struct vcpu *v, u64 handle, u64 arg)
 
 i64 hc_dom_ctl(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], handle = args->a[1], arg = args->a[2];
+	u64 op = args->a0, handle = args->a1, arg = args->a2;
 
 	switch (op) {
 	case PV_DOM_CTL_PAUSE:
@@ -176,14 +176,14 @@ static int sched_check(u64 op, u64 value)
 
 i64 hc_sched_ctl(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], value = args->a[2];
+	u64 op = args->a0, value = args->a2;
 	struct domain *dom;
 	int err;
 
 	err = sched_check(op, value);
 	if (err)
 		return err;
-	err = cap_domain(v->dom, args->a[1], PV_RIGHT_DOM_CTL, &dom);
+	err = cap_domain(v->dom, args->a1, PV_RIGHT_DOM_CTL, &dom);
 	if (err)
 		return err;
 	spin_lock(&dom->lock);

@@ -22,7 +22,7 @@
 
 i64 hc_console_write(struct vcpu *v, const struct hc_args *args)
 {
-	u64 len = args->a[0];
+	u64 len = args->a0;
 	char text[PV_CONSOLE_MAX];
 	void *batch = vcpu_batch(v);
 
@@ -203,12 +203,12 @@ static i64 assign_ports(struct vcpu *v, u64 handle, u64 first, u64 count)
 
 i64 hc_host_ctl(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], a = args->a[2], b = args->a[3], c = args->a[4];
+	u64 op = args->a0, a = args->a2, b = args->a3, c = args->a4;
 	int err = host_check(op, a, b, c);
 
 	if (err)
 		return err;
-	err = cap_host(v->dom, args->a[1], right_for(op));
+	err = cap_host(v->dom, args->a1, right_for(op));
 	if (err)
 		return err;
 	switch (op) {

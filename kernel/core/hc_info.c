@@ -63,7 +63,7 @@ static i64 info_counters(struct vcpu *v, u64 handle)
 
 i64 hc_info(struct vcpu *v, const struct hc_args *args)
 {
-	u64 leaf = args->a[0], handle = args->a[1];
+	u64 leaf = args->a0, handle = args->a1;
 
 	if (leaf != PV_INFO_COUNTERS && handle)
 		return -PV_EINVAL;

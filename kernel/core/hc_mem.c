@@ -36,7 +36,7 @@ static int root_check(const struct vcpu *v, gpa_t root)
 
 i64 hc_as_load_root(struct vcpu *v, const struct hc_args *args)
 {
-	u64 root = args->a[0], flags = args->a[1];
+	u64 root = args->a0, flags = args->a1;
 	int err;
 
 	if (flags & ~(u64)PV_ROOT_KEEP)
@@ -61,7 +61,7 @@ static int flush_check(const struct vcpu *v, u64 root, u64 start, u64 end, u64 f
 
 i64 hc_as_flush(struct vcpu *v, const struct hc_args *args)
 {
-	u64 root = args->a[0], start = args->a[1], end = args->a[2], flags = args->a[3];
+	u64 root = args->a0, start = args->a1, end = args->a2, flags = args->a3;
 	int err = flush_check(v, root, start, end, flags);
 
 	if (err)
@@ -72,9 +72,9 @@ i64 hc_as_flush(struct vcpu *v, const struct hc_args *args)
 
 i64 hc_as_ctl(struct vcpu *v, const struct hc_args *args)
 {
-	int err = root_check(v, args->a[1]);
+	int err = root_check(v, args->a1);
 
-	return err ? err : aspace_ctl(v, args->a[0], args->a[1]);
+	return err ? err : aspace_ctl(v, args->a0, args->a1);
 }
 
 static int map_check(u64 op, u64 va, u64 gfn, u64 n, u64 prot)
@@ -95,13 +95,13 @@ static int map_check(u64 op, u64 va, u64 gfn, u64 n, u64 prot)
 
 i64 hc_as_map(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], va = args->a[2], gfn = args->a[3], n = args->a[4], prot = args->a[5];
+	u64 op = args->a0, va = args->a2, gfn = args->a3, n = args->a4, prot = args->a5;
 	struct domain *dom;
 	int err = map_check(op, va, gfn, n, prot);
 
 	if (err)
 		return err;
-	err = cap_domain(v->dom, args->a[1], PV_RIGHT_DOM_MEM, &dom);
+	err = cap_domain(v->dom, args->a1, PV_RIGHT_DOM_MEM, &dom);
 	if (err)
 		return err;
 	if (dom->kind != PV_KIND_EXPLICIT)
@@ -115,7 +115,7 @@ i64 hc_as_map(struct vcpu *v, const struct hc_args *args)
 
 i64 hc_mem_ctl(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], gfn = args->a[2], n = args->a[3], src = args->a[4];
+	u64 op = args->a0, gfn = args->a2, n = args->a3, src = args->a4;
 	struct domain *dom;
 	int err;
 
@@ -123,7 +123,7 @@ i64 hc_mem_ctl(struct vcpu *v, const struct hc_args *args)
 		return -PV_EINVAL;
 	if (!gfns_valid(gfn, n) || !gfns_valid(src, op == PV_MEM_CTL_COPY ? n : 0))
 		return -PV_ERANGE;
-	err = cap_domain(v->dom, args->a[1], PV_RIGHT_DOM_MEM, &dom);
+	err = cap_domain(v->dom, args->a1, PV_RIGHT_DOM_MEM, &dom);
 	if (err)
 		return err;
 	if (op == PV_MEM_CTL_POPULATE)
@@ -188,9 +188,9 @@ static i64 grant_op_revoke(struct vcpu *v, u64 handle, u64 gfn, u64 n, u64 arg)
 
 i64 hc_grant_ctl(struct vcpu *v, const struct hc_args *args)
 {
-	u64 handle = args->a[1], gfn = args->a[2], n = args->a[3], arg = args->a[4];
+	u64 handle = args->a1, gfn = args->a2, n = args->a3, arg = args->a4;
 
-	switch (args->a[0]) {
+	switch (args->a0) {
 	case PV_GRANT_CTL_CREATE:
 		return grant_op_create(v, handle, gfn, n, arg);
 	case PV_GRANT_CTL_MAP:

@@ -65,9 +65,9 @@ static i64 bind_irq(struct vcpu *v, u64 port, u64 handle)
 
 i64 hc_port_ctl(struct vcpu *v, const struct hc_args *args)
 {
-	u64 port = args->a[1], a = args->a[2], b = args->a[3], c = args->a[4];
+	u64 port = args->a1, a = args->a2, b = args->a3, c = args->a4;
 
-	switch (args->a[0]) {
+	switch (args->a0) {
 	case PV_PORT_CTL_ALLOC:
 		return alloc(v, port, a, b, c);
 	case PV_PORT_CTL_CONNECT:
@@ -90,5 +90,5 @@ i64 hc_port_ctl(struct vcpu *v, const struct hc_args *args)
 
 i64 hc_port_send(struct vcpu *v, const struct hc_args *args)
 {
-	return port_send(v->dom, args->a[0]);
+	return port_send(v->dom, args->a0);
 }

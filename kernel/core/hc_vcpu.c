@@ -80,7 +80,7 @@ static i64 control(struct vcpu *v, u64 op, struct domain *dom, u64 index)
 
 i64 hc_vcpu_ctl(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], handle = args->a[1], index = args->a[2], arg = args->a[3];
+	u64 op = args->a0, handle = args->a1, index = args->a2, arg = args->a3;
 	struct domain *dom;
 	int err;
 
@@ -120,7 +120,7 @@ static bool registers_at_rest(const struct vcpu *target)
 
 i64 hc_vcpu_regs(struct vcpu *v, const struct hc_args *args)
 {
-	u64 op = args->a[0], index = args->a[2];
+	u64 op = args->a0, index = args->a2;
 	void *batch = vcpu_batch(v);
 	struct pv_vcpu_gpr gpr = { 0 };
 	struct vcpu *target;
@@ -134,7 +134,7 @@ i64 hc_vcpu_regs(struct vcpu *v, const struct hc_args *args)
 	}
 	if (index >= PV_MAX_VCPUS)
 		return -PV_ERANGE;
-	result = cap_domain(v->dom, args->a[1], PV_RIGHT_DOM_VCPU, &dom);
+	result = cap_domain(v->dom, args->a1, PV_RIGHT_DOM_VCPU, &dom);
 	if (result)
 		return result;
 	if (index >= dom->max_vcpus)
@@ -197,9 +197,9 @@ static i64 set_port_page(struct vcpu *v, gfn_t gfn)
 
 i64 hc_vcpu_setup(struct vcpu *v, const struct hc_args *args)
 {
-	u64 arg = args->a[1];
+	u64 arg = args->a1;
 
-	switch (args->a[0]) {
+	switch (args->a0) {
 	case PV_VCPU_SETUP_SET_VCS:
 		return arg > PV_MAX_GFN ? -PV_ERANGE : arch_vcpu_set_vcs(v, arg);
 	case PV_VCPU_SETUP_SET_ENTRY:
@@ -216,16 +216,16 @@ i64 hc_vcpu_setup(struct vcpu *v, const struct hc_args *args)
 
 i64 hc_wait(struct vcpu *v, const struct hc_args *args)
 {
-	if (args->a[0] & ~(u64)PV_WAIT_ENABLE)
+	if (args->a0 & ~(u64)PV_WAIT_ENABLE)
 		return -PV_EINVAL;
 	if (!vcpu_batch(v))
 		return -PV_ESTATE;
-	return vcpu_wait(v, args->a[0], args->a[1]);
+	return vcpu_wait(v, args->a0, args->a1);
 }
 
 i64 hc_timer_set(struct vcpu *v, const struct hc_args *args)
 {
-	timer_set(v, args->a[0]);
+	timer_set(v, args->a0);
 	return 0;
 }
 
@@ -239,7 +239,7 @@ i64 hc_irq_win(struct vcpu *v, const struct hc_args *args)
 
 i64 hc_send_ipi(struct vcpu *v, const struct hc_args *args)
 {
-	u64 mask = args->a[0], vector = args->a[1];
+	u64 mask = args->a0, vector = args->a1;
 
 	if (!mask)
 		return -PV_EINVAL;

@@ -9,8 +9,8 @@
 
 #include <pv/abi.h>
 
-#include "counters.h"
 #include "nospec.h"
+#include "regs.h"
 #include "trace.h"
 #include "vcpu.h"
 
@@ -27,22 +27,34 @@ static const struct call calls[] = {
 
 BUILD_ASSERT(ARRAY_SIZE(calls) == PV_HC_COUNT);
 
+BUILD_ASSERT(offsetof(struct hc_args, a5) == REGS_R9 - REGS_R10);
+BUILD_ASSERT(offsetof(struct hc_args, a4) == REGS_R8 - REGS_R10);
+BUILD_ASSERT(offsetof(struct hc_args, nr) == REGS_RAX - REGS_R10);
+BUILD_ASSERT(offsetof(struct hc_args, a2) == REGS_RDX - REGS_R10);
+BUILD_ASSERT(offsetof(struct hc_args, a1) == REGS_RSI - REGS_R10);
+BUILD_ASSERT(offsetof(struct hc_args, a0) == REGS_RDI - REGS_R10);
+
+/* Out of the way, so that the path below keeps nothing but v across the call. */
+static __noinline void record(const struct hc_args *args)
+{
+	trace(TRACE_HYPERCALL, args->nr, args->a0);
+}
+
 void hypercall_dispatch(struct vcpu *v)
 {
-	struct cpu_regs *r = &v->regs;
-	const struct hc_args args = { { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 } };
+	struct hc_args *args = (struct hc_args *)&v->regs.r10;
 	const struct call *call;
 
-	count(CNT_HYPERCALLS);
-	v->dom->hypercalls++;
-	if (unlikely(r->rax >= PV_HC_COUNT))
+	v->dom->hypercalls++; /* two vCPUs at once may count one */
+	if (unlikely(trace_hypercalls))
+		record(args);
+	if (unlikely(args->nr >= PV_HC_COUNT))
 		goto nosys;
-	call = &calls[idx_nospec(r->rax, PV_HC_COUNT)];
-	if (unlikely(args.a[0] >= call->ops))
+	call = &calls[idx_nospec(args->nr, PV_HC_COUNT)];
+	if (unlikely(args->a0 >= call->ops))
 		goto nosys;
-	trace(TRACE_HYPERCALL, r->rax, args.a[0]);
-	r->rax = (u64)call->fn(v, &args);
+	args->nr = (u64)call->fn(v, args); /* rax */
 	return;
 nosys:
-	r->rax = (u64)-PV_ENOSYS;
+	args->nr = (u64)-PV_ENOSYS;
 }

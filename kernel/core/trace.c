@@ -9,6 +9,7 @@
 
 #include "atomic.h"
 #include "bits.h"
+#include "boot_info.h"
 #include "cpu.h"
 #include "log.h"
 #include "panic.h"
@@ -21,6 +22,17 @@ static struct {
 	u64 head; /* entries ever written */
 	struct trace_entry ring[RING_ENTRIES];
 } rings[MAX_CPUS];
+
+#ifdef CONFIG_DEBUG
+bool trace_hypercalls = true;
+#else
+bool trace_hypercalls;
+#endif
+
+void trace_init(void)
+{
+	trace_hypercalls |= cmdline_has("trace");
+}
 
 BUILD_ASSERT(sizeof(struct trace_entry) == 32);
 

@@ -12,7 +12,7 @@
 #include "types.h"
 
 enum counter {
-	CNT_HYPERCALLS, CNT_PAGE_FAULTS, CNT_FILLS, CNT_INJECTIONS, CNT_EMULATED, CNT_FLUSHES,
+	CNT_PAGE_FAULTS, CNT_FILLS, CNT_INJECTIONS, CNT_EMULATED, CNT_FLUSHES,
 	CNT_SHOOTDOWNS, CNT_ROOT_LOADS, CNT_SWITCHES, CNT_IPIS, CNT_PORT_SENDS, CNT_TIMER_FIRES,
 	CNT_AUDIT_CHECKS, CNT_AUDIT_FINDINGS, CNT_IRQS, CNT_RECLAIMS, CNT_COUNT
 };
@@ -28,6 +28,8 @@ extern u64 levels[LVL_COUNT];
 
 static inline void count(enum counter c) { cpu_counters[this_cpu()->id].n[c]++; }
 static inline void level_add(enum level l, i64 n) { (void)atomic_fetch_add(&levels[l], (u64)n); }
+/* A domain counts its hypercalls itself; at its end they are kept here. */
+void counters_keep_hypercalls(u64 n);
 void counters_read(struct pv_counters *out);
 
 #endif

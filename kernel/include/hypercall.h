@@ -10,8 +10,12 @@
 
 struct vcpu;
 
+/* A view of the caller's registers, r10 to rdi: no copy, and nothing writes them during a call. */
 struct hc_args {
-	u64 a[6]; /* rdi rsi rdx r10 r8 r9 */
+	u64 a3, a5, a4; /* r10 r9 r8 */
+	u64 nr;		/* rax; the result replaces it at the end */
+	u64 unused;	/* rcx */
+	u64 a2, a1, a0; /* rdx rsi rdi */
 };
 
 /* Takes number and arguments from v->regs, puts the result into v->regs.rax. */

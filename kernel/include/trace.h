@@ -18,6 +18,10 @@ struct trace_entry {
 	u16 vcpu;
 	u64 a, b;
 };
+/* Hypercalls are too hot to record always: debug builds do, others with `trace` on the command line. */
+extern bool trace_hypercalls;
+void trace_init(void);
+
 void trace(enum trace_event event, u64 a, u64 b); /* domain and vCPU: the current ones */
 u64 trace_read(u32 cpu, struct trace_entry *out, u64 max); /* newest max, oldest first */
 void trace_dump_last(void);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * kmem.c - kernel memory of a domain: whole pages out of what its creator donated.
+ *
+ * There is no kernel heap. Who needs a page for a domain asks here and gets an error when the
+ * domain's donation is used up; nobody else is affected.
+ */
+#include "counters.h"
+#include "domain.h"
+#include "mm.h"
+#include "panic.h"
+#include "string.h"
+
+void *kmem_alloc(struct domain *dom)
+{
+	struct mm *mm = &dom->mm;
+	void *page;
+	mfn_t mfn;
+
+	if (atomic_fetch_add(&mm->kmem_used, 1) >= mm->kmem_quota)
+		goto out;
+	mfn = frame_alloc();
+	if (!mfn)
+		goto out;
+	frame_of(mfn)->state = FRAME_KMEM;
+	frame_of(mfn)->owner = (u16)dom->self.slot;
+	page = mfn_ptr(mfn);
+	memset(page, 0, PAGE_SIZE);
+	level_add(LVL_KMEM, 1);
+	return page;
+
+out:
+	atomic_fetch_sub(&mm->kmem_used, 1);
+	return NULL;
+}
+
+void kmem_free(struct domain *dom, void *page)
+{
+	mfn_t mfn = ptr_to_mfn(page);
+
+	ASSERT(frame_of(mfn)->owner == dom->self.slot);
+	ASSERT(frame_of(mfn)->state == FRAME_KMEM || frame_of(mfn)->state == FRAME_LIMBO);
+	frame_free(mfn);
+	atomic_fetch_sub(&dom->mm.kmem_used, 1);
+	level_add(LVL_KMEM, -1);
+}
