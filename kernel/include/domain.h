@@ -72,6 +72,7 @@ struct domain {
 
 	u32 weight, cap; /* scheduling, read by sched.c */
 	u64 affinity;
+	u64 cap_window_ns, cap_used_ns; /* start of the window the cap is measured in, CPU time in it */
 
 	struct mm mm; /* memory: quotas, gfn map, address spaces */
 

@@ -26,6 +26,7 @@ enum vcpu_state { VCPU_STOPPED, VCPU_RUNNABLE, VCPU_RUNNING, VCPU_BLOCKED };
 
 /* eretu and erets while not set: no address is equal to it. */
 #define ENTRY_NONE 0x5a5a000000000000ull
+#define NO_FPU_CPU 0xffffffffu
 
 struct vcpu {
 	struct cpu_regs regs; /* offset 0: TSS.rsp0 points at its end */
@@ -49,6 +50,7 @@ struct vcpu {
 	u64 dr[4], dr6, dr7;
 	u64 tls[3], cpunode, tsc_aux;
 	u64 xcr0;	      /* what the guest set by XSETBV, within arch_xcr0() */
+	u32 fpu_cpu;	      /* CPU whose registers hold the saved state too, or NO_FPU_CPU */
 	void *xsave;	      /* 64-byte aligned area in the vCPU's own page */
 
 	struct domain *dom;
@@ -113,6 +115,8 @@ void event_inject_pf(struct vcpu *v, vaddr_t cr2, u64 error);
 void event_check(struct vcpu *v);
 
 /* ---- arch/x86_64: state switching and the calls that are the processor's ---- */
+void arch_guest_init_cpu(void); /* each CPU: entry points */
+void __noreturn arch_enter_guest(void); /* into this_cpu()->current; the exit protocol has run */
 size_t arch_vcpu_xsave_size(void);
 void arch_vcpu_init(struct vcpu *v);
 /* Between two vCPUs, or to and from idle (NULL). Loads everything but the registers entry.S

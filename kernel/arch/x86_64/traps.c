@@ -5,6 +5,8 @@
  * The kernel runs with interrupts off, so an interrupt can only arrive in the idle loop; an
  * exception is either an instruction listed in the exception table or a bug.
  */
+#include <pv/abi.h>
+
 #include "arch.h"
 #include "atomic.h"
 #include "compiler.h"
@@ -51,6 +53,7 @@ void traps_init(void)
 	}
 	idt[EXC_BP].type |= GATE_DPL3;
 	idt[4].type |= GATE_DPL3; /* INTO exists for 32-bit programs */
+	idt[PV_VEC_INT80].type |= GATE_DPL3;
 }
 
 void traps_load(void)
@@ -146,6 +149,15 @@ void trap_ist(struct cpu_regs *regs)
 	if (regs->vector == EXC_NMI) {
 		if (atomic_load_acquire(&panic_owner)) /* pairs with panic_enter() */
 			arch_stop_this_cpu();
+		return;
+	}
+	/*
+	 * A guest that has a data breakpoint on the operand of MOV SS gets its #DB one instruction
+	 * late: inside the kernel if that instruction was a SYSCALL or INT. It loses the event.
+	 */
+	if (regs->vector == EXC_DB) {
+		__asm__ volatile("movq %0, %%dr6" ::"r"(0xffff0ff0ull));
+		regs->rflags &= ~(u64)RFLAGS_TF;
 		return;
 	}
 	unexpected(regs);

@@ -75,6 +75,12 @@ trap_doors:
 trap:
 	testb $3, 24(%rsp)
 	jnz guest_trap_entry
+	/* The one instruction of the kernel that runs with the guest's GS and may fault. */
+	pushq %rax
+	leaq guest_iret(%rip), %rax
+	cmpq %rax, 24(%rsp)
+	popq %rax
+	je guest_iret_fault
 	cld
 	PUSH_REGS
 	xorl %ebp, %ebp
@@ -103,11 +109,5 @@ ist_trap:
 	POP_REGS
 	addq $16, %rsp
 	iretq
-
-/* Until the guest entry code provides its own, a trap from ring 3 is a kernel bug. */
-	.weak guest_trap_entry, guest_debug_entry
-guest_trap_entry:
-guest_debug_entry:
-	ud2
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * vcpu_arch.c - the processor's share of a vCPU: what is switched besides the registers that
+ * entry.S restores, the VCS page, entry addresses, and registers as other domains see them.
+ *
+ * State is saved when a vCPU leaves its CPU and loaded when it enters one, except that a vCPU which
+ * comes back to the CPU that still holds its state loads nothing: the kernel uses no FPU, no data
+ * segments and no FS, so idling in between destroys nothing.
+ */
+#include "arch.h"
+#include "bits.h"
+#include "cpu_features.h"
+#include "domain.h"
+#include "guest.h"
+#include "log.h"
+#include "mm.h"
+#include "paging.h"
+#include "string.h"
+
+#define XSAVE_MXCSR 24 /* offset in the legacy area */
+#define FCW_INIT 0x37f
+#define MXCSR_INIT 0x1f80
+#define NS_PER_SEC 1000000000ull
+
+static struct vcpu *resident[MAX_CPUS]; /* whose state the CPU's registers hold */
+static u64 live_xcr0[MAX_CPUS];
+
+u64 arch_xcr0(void)
+{
+	return cpu_features.xcr0;
+}
+
+size_t arch_vcpu_xsave_size(void)
+{
+	return cpu_features.xsave_size;
+}
+
+void arch_vcpu_init(struct vcpu *v)
+{
+	u8 *area = v->xsave;
+	u16 fcw = FCW_INIT;
+	u32 mxcsr = MXCSR_INIT;
+
+	memcpy(area, &fcw, sizeof(fcw));
+	memcpy(area + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
+	v->vcs = v->no_vcs;
+	v->eretu = ENTRY_NONE;
+	v->erets = ENTRY_NONE;
+	v->xcr0 = XCR0_X87;
+	if (v->dom->kind == PV_KIND_EXPLICIT)
+		v->xcr0 = cpu_features.xcr0;
+	v->dr7 = 0x400;
+	v->regs.cs = SEL_UCODE;
+	v->regs.ss = SEL_UDATA;
+	v->regs.rflags = GUEST_FLAGS_SET;
+	v->ds = 0;
+	v->mode = MODE_KERNEL;
+}
+
+static void set_xcr0(u32 cpu, u64 value)
+{
+	if (live_xcr0[cpu] == value)
+		return;
+	xsetbv(0, value);
+	live_xcr0[cpu] = value;
+}
+
+void xcr0_set(struct vcpu *v, u64 value)
+{
+	v->xcr0 = value;
+	set_xcr0(this_cpu()->id, value);
+}
+
+/* Saved and restored under the full mask, whatever the guest enabled for itself. */
+static void fpu_save(struct vcpu *v, u32 cpu)
+{
+	set_xcr0(cpu, cpu_features.xcr0);
+	__asm__ volatile("xsave64 (%0)" ::"r"(v->xsave), "a"((u32)cpu_features.xcr0), "d"(0)
+			 : "memory");
+}
+
+/* Cannot fault: only fpu_save() and arch_vcpu_init() write the area. */
+static void fpu_load(struct vcpu *v, u32 cpu)
+{
+	set_xcr0(cpu, cpu_features.xcr0);
+	__asm__ volatile("xrstor64 (%0)" ::"r"(v->xsave), "a"((u32)cpu_features.xcr0), "d"(0)
+			 : "memory");
+	set_xcr0(cpu, v->xcr0);
+}
+
+void arch_vcpu_switch(struct vcpu *from, struct vcpu *to)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (from) {
+		seg_save(from);
+		fpu_save(from, cpu->id);
+	}
+	cpu->current = to;
+	if (!to) {
+		if (read_cr3() != kernel_root_paddr)
+			write_cr3(kernel_root_paddr);
+		return;
+	}
+	cpu->tss->rsp[0] = (u64)&to->regs + REGS_SIZE;
+	if (resident[cpu->id] == to && atomic_load_relaxed(&to->fpu_cpu) == cpu->id) {
+		set_xcr0(cpu->id, to->xcr0);
+		return;
+	}
+	seg_load(to);
+	fpu_load(to, cpu->id);
+	debug_regs_load(to);
+	ioports_load(to->dom);
+	resident[cpu->id] = to;
+	atomic_store_relaxed(&to->fpu_cpu, cpu->id);
+}
+
+void arch_vcpu_forget(struct vcpu *v)
+{
+	for (u32 i = 0; i < nr_cpus; i++) {
+		struct vcpu *expected = v;
+
+		(void)atomic_cmpxchg(&resident[i], &expected, NULL);
+	}
+}
+
+/* ---- VCPU_SETUP ---- */
+
+static void fill_clock(struct pv_clock *c)
+{
+	u64 now = clock_now_ns();
+	u64 wall = clock_wall_ns();
+	u64 wall0 = wall > now ? wall - now : 0;
+
+	c->mul = clock_params.mul;
+	c->shift = clock_params.shift;
+	c->flags = clock_params.stable ? 1 : 0;
+	c->tsc0 = clock_params.tsc_base;
+	c->ns0 = 0;
+	c->wall_sec = wall0 / NS_PER_SEC;
+	c->wall_nsec = wall0 % NS_PER_SEC;
+	atomic_store_release(&c->seq, 2u);
+}
+
+i64 arch_vcpu_set_vcs(struct vcpu *v, gfn_t gfn)
+{
+	mfn_t old = v->vcs_mfn, mfn;
+	struct pv_vcs *vcs;
+	int err = gfn_pin(v->dom, gfn, &mfn);
+
+	if (err)
+		return err;
+	vcs = mfn_ptr(mfn);
+	fill_clock(&vcs->clock);
+	vcs->vcpu = v->index;
+	vcs->preempted = 0;
+	vcs->run_ns = v->run_ns;
+	vcs->steal_ns = v->steal_ns;
+	for (u32 i = 0; i < 4; i++) /* of the page it had until now */
+		(void)atomic_fetch_or(&vcs->pend[i], v->vcs->pend[i]);
+	(void)atomic_fetch_or(&vcs->port_sel, v->vcs->port_sel);
+	v->vcs = vcs;
+	v->vcs_gfn = gfn;
+	v->vcs_mfn = mfn;
+	if (old)
+		mfn_unpin(old);
+	else
+		memset(v->no_vcs, 0, PAGE_SIZE);
+	(void)atomic_fetch_or(&v->exit_work, WORK_EVENTS); /* what was posted before comes now */
+	return 0;
+}
+
+i64 arch_vcpu_set_entry(struct vcpu *v, const struct pv_entry *entry)
+{
+	struct pv_entry e = *entry;
+
+	if (!addr_is_guests(e.user_entry) || !addr_is_guests(e.kernel_entry) ||
+	    !addr_is_guests(e.syscall_entry) || !addr_is_guests(e.eretu) || !addr_is_guests(e.erets))
+		return -PV_EINVAL;
+	/* An explicit domain has no user mode: it can take events, but not leave kernel mode. */
+	if (v->dom->kind == PV_KIND_EXPLICIT && (e.user_entry || e.syscall_entry || e.eretu))
+		return -PV_ESTATE;
+	v->user_entry = e.user_entry;
+	v->kernel_entry = e.kernel_entry;
+	v->syscall_entry = e.syscall_entry;
+	v->fast_syscall = atomic_load_relaxed(&v->exit_work) & WORK_SLOW ? 0 : e.syscall_entry;
+	v->eretu = e.eretu ? e.eretu : ENTRY_NONE;
+	v->erets = e.erets ? e.erets : ENTRY_NONE;
+	(void)atomic_fetch_or(&v->exit_work, WORK_EVENTS); /* something may be deliverable now */
+	return 0;
+}
+
+i64 arch_vcpu_set_kernel_gs(struct vcpu *v, u64 base)
+{
+	if (!addr_is_canonical(base))
+		return -PV_EINVAL;
+	v->kernel_gs = base;
+	guest_gs_write(base);
+	return 0;
+}
+
+/* ---- VCPU_REGS: the vCPU does not run ---- */
+
+i64 arch_vcpu_get_gpr(struct vcpu *v, struct pv_vcpu_gpr *out)
+{
+	const struct cpu_regs *r = &v->regs;
+
+	*out = (struct pv_vcpu_gpr){
+		.rax = r->rax, .rbx = r->rbx, .rcx = r->rcx, .rdx = r->rdx,
+		.rsi = r->rsi, .rdi = r->rdi, .rbp = r->rbp, .rsp = r->rsp,
+		.r8 = r->r8,   .r9 = r->r9,   .r10 = r->r10, .r11 = r->r11,
+		.r12 = r->r12, .r13 = r->r13, .r14 = r->r14, .r15 = r->r15,
+		.rip = r->rip, .rflags = r->rflags, .kernel_gs_base = v->kernel_gs,
+		.root = aspace_root(v), .mode = v->mode,
+	};
+	return 0;
+}
+
+i64 arch_vcpu_set_gpr(struct vcpu *v, const struct pv_vcpu_gpr *in)
+{
+	struct pv_vcpu_gpr g = *in;
+	struct cpu_regs *r = &v->regs;
+	int err;
+
+	if (g.mode || g.reserved || !addr_is_guests(g.rip) || !addr_is_canonical(g.kernel_gs_base))
+		return -PV_EINVAL;
+	if (g.root != LINEAR_ROOT && (v->dom->kind == PV_KIND_EXPLICIT || g.root % PAGE_SIZE))
+		return -PV_EINVAL;
+	err = aspace_load_root(v, g.root, PV_ROOT_KEEP);
+	if (err)
+		return err;
+	*r = (struct cpu_regs){
+		.rax = g.rax, .rbx = g.rbx, .rcx = g.rcx, .rdx = g.rdx,
+		.rsi = g.rsi, .rdi = g.rdi, .rbp = g.rbp, .rsp = g.rsp,
+		.r8 = g.r8,   .r9 = g.r9,   .r10 = g.r10, .r11 = g.r11,
+		.r12 = g.r12, .r13 = g.r13, .r14 = g.r14, .r15 = g.r15,
+		.rip = g.rip, .rflags = guest_flags_clean(g.rflags),
+		.cs = SEL_UCODE, .ss = SEL_UDATA,
+	};
+	v->mode = MODE_KERNEL;
+	v->kernel_gs = g.kernel_gs_base;
+	v->gs_base = g.kernel_gs_base;
+	atomic_store_relaxed(&v->fpu_cpu, NO_FPU_CPU); /* gs_base above is newer than any register */
+	return 0;
+}
