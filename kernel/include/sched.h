@@ -34,8 +34,12 @@ void sched_vcpu_exit(struct vcpu *v); /* off every queue and list; does not run 
  * idles in between. Afterwards this_cpu()->current is what the assembly restores. */
 void sched_exit_to_guest(void);
 
+void sched_wait_timeout(struct vcpu *v, u64 now); /* timer.c: ends a WAIT whose deadline passed */
+void sched_slice_over(void);			  /* timer.c: so did this CPU's slice */
+
 /* ---- timer.c ---- */
 void timer_init_cpu(void);
+void timer_interrupt(u8 vector); /* VEC_TIMER */
 void timer_set(struct vcpu *v, u64 deadline_ns); /* TIMER_SET; v is the caller's */
 void timer_update(struct vcpu *v); /* a deadline of v changed: put it at its place in a list */
 void timer_cancel(struct vcpu *v); /* forget both deadlines */

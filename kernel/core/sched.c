@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * sched.c - which vCPU runs where.
+ *
+ * One queue per CPU, ordered by virtual run time: CPU time divided by the weight of the domain. A
+ * vCPU runs until its slice ends and another one has had less, or until one wakes that has had much
+ * less. A domain over its cap is passed by until its window ends. An idle CPU takes from the others.
+ *
+ * The queue lock of vcpu.cpu guards a vCPU's state. A vCPU that is RUNNABLE but neither queued nor
+ * parked is on its way between two queues, in the hands of whoever took it off the first.
+ *
+ * State is saved before a vCPU is shown as anything but RUNNING, under the lock: whoever sees it
+ * stopped or takes it to another CPU finds all of it in memory.
+ */
+#include "sched.h"
+
+#include "arch.h"
+#include "atomic.h"
+#include "bits.h"
+#include "counters.h"
+#include "cpu.h"
+#include "domain.h"
+#include "init.h"
+#include "runq.h"
+#include "spinlock.h"
+#include "tlbflush.h"
+#include "trace.h"
+#include "vcpu.h"
+
+#define SLICE_NS 5000000ull
+#define WAKE_GRAIN_NS 1000000ull /* a waking vCPU must be this far behind to preempt */
+
+enum fate { FATE_RUN, FATE_BLOCK, FATE_STOP, FATE_PARK, FATE_MOVE };
+
+/* ---- time ---- */
+
+static void account_run(struct runq *rq, struct vcpu *v, u64 now)
+{
+	u64 delta = now - v->since_ns;
+
+	v->since_ns = now;
+	v->run_ns += delta;
+	WRITE_ONCE(v->vcs->run_ns, v->run_ns);
+	v->vruntime += runq_weigh(v, delta);
+	(void)atomic_fetch_add_relaxed(&v->dom->run_ns, delta);
+	if (v->dom->cap)
+		(void)atomic_fetch_add_relaxed(&v->dom->cap_used_ns, delta);
+	runq_advance(rq, v->vruntime);
+}
+
+static void account_steal(struct vcpu *v, u64 now)
+{
+	u64 delta = now - v->since_ns;
+
+	v->since_ns = now;
+	v->steal_ns += delta;
+	WRITE_ONCE(v->vcs->steal_ns, v->steal_ns);
+	WRITE_ONCE(v->vcs->preempted, 0);
+	(void)atomic_fetch_add_relaxed(&v->dom->steal_ns, delta);
+}
+
+/* ---- choosing ---- */
+
+/* What becomes of the vCPU that ran until now. */
+static enum fate decide_fate(struct vcpu *v)
+{
+	u32 work = atomic_fetch_and(&v->exit_work, ~(WORK_RESCHED | WORK_STOP | WORK_BLOCK));
+
+	if (atomic_load_relaxed(&v->stop_requested)) {
+		atomic_store_relaxed(&v->stop_requested, false);
+		return FATE_STOP;
+	}
+	if ((work & WORK_BLOCK) && !vcpu_pending(v) &&
+	    !(atomic_load_relaxed(&v->kicked) && atomic_xchg(&v->kicked, 0u)))
+		return FATE_BLOCK;
+	if (!domain_may_run(v->dom))
+		return FATE_PARK;
+	if (!runq_cpu_allowed(v, this_cpu()->id))
+		return FATE_MOVE;
+	return FATE_RUN;
+}
+
+/* First of the queue that may run; those of paused domains leave it here. NULL: *retry_ns says when
+ * a capped one may. */
+static struct vcpu *best_queued(struct runq *rq, u64 now, u64 *retry_ns)
+{
+	struct vcpu *v = rq->first, *next;
+
+	for (; v; v = next) {
+		next = v->rq_next;
+		if (!domain_may_run(v->dom)) {
+			runq_remove(rq, v);
+			v->parked = true;
+			continue;
+		}
+		if (!runq_over_cap(v->dom, now, retry_ns))
+			return v;
+	}
+	return NULL;
+}
+
+static struct vcpu *choose(struct runq *rq, struct vcpu *prev, u64 now)
+{
+	u64 retry = PV_FOREVER;
+	struct vcpu *v = best_queued(rq, now, &retry);
+	bool yields = rq->yield;
+
+	rq->yield = false;
+	if (prev && !runq_over_cap(prev->dom, now, &retry)) {
+		if (!v)
+			v = prev;
+		else if (yields)
+			prev->vruntime = MAX(prev->vruntime, v->vruntime + 1);
+		else if (v->vruntime + (now < rq->slice_end ? WAKE_GRAIN_NS : 0) >= prev->vruntime)
+			v = prev;
+	}
+	if (v && v != prev)
+		runq_remove(rq, v);
+	if (!v)
+		timer_slice(retry);
+	return v;
+}
+
+static void set_slice(struct runq *rq, struct vcpu *v, u64 now)
+{
+	u64 slice = SLICE_NS;
+
+	if (v->dom->cap)
+		slice = MIN(slice, runq_cap_left(v->dom));
+	rq->slice_end = now + slice;
+	timer_slice(rq->first || v->dom->cap ? rq->slice_end : PV_FOREVER);
+}
+
+/* ---- switching ---- */
+
+/* prev's state is in memory: show what it is now. */
+static void settle(struct runq *rq, struct vcpu *v, enum fate fate)
+{
+	switch (fate) {
+	case FATE_RUN:
+		WRITE_ONCE(v->vcs->preempted, 1);
+		atomic_store_release(&v->state, (u32)VCPU_RUNNABLE);
+		runq_insert(rq, v);
+		break;
+	case FATE_BLOCK:
+		if (v->wait_deadline != PV_FOREVER)
+			timer_update(v);
+		/* Pairs with notify() of event.c and vcpu_kick(): whichever comes second sees it. */
+		atomic_store_seq(&v->state, (u32)VCPU_BLOCKED);
+		if (!vcpu_pending(v) && !atomic_load_seq(&v->kicked))
+			break;
+		atomic_store_relaxed(&v->kicked, 0u);
+		atomic_store_release(&v->state, (u32)VCPU_RUNNABLE);
+		runq_insert(rq, v);
+		break;
+	case FATE_STOP:
+		atomic_store_release(&v->state, (u32)VCPU_STOPPED);
+		break;
+	case FATE_PARK:
+		v->parked = true;
+		/* falls through */
+	case FATE_MOVE:
+		atomic_store_release(&v->state, (u32)VCPU_RUNNABLE);
+		break;
+	}
+}
+
+/* Makes this CPU run what it should; NULL: nothing. */
+static struct vcpu *schedule(void)
+{
+	struct runq *rq = runq_this();
+	u64 now = clock_now_ns();
+	enum fate fate = FATE_RUN;
+	struct vcpu *prev, *next;
+
+	spin_lock(&rq->lock);
+	atomic_store_relaxed(&rq->fresh, false);
+	prev = rq->current;
+	if (prev) {
+		account_run(rq, prev, now);
+		fate = decide_fate(prev);
+	}
+	next = choose(rq, fate == FATE_RUN ? prev : NULL, now);
+	if (next)
+		set_slice(rq, next, now);
+	if (next == prev) {
+		spin_unlock(&rq->lock);
+		return next;
+	}
+	arch_vcpu_switch(prev, next);
+	atomic_store_relaxed(&rq->current, next);
+	if (prev)
+		settle(rq, prev, fate);
+	if (next) {
+		next->switches++;
+		account_steal(next, now);
+		/* seq: a poster that reads an older state has posted where sched_exit_to_guest() looks */
+		atomic_store_seq(&next->state, (u32)VCPU_RUNNING);
+		count(CNT_SWITCHES);
+	}
+	spin_unlock(&rq->lock);
+	if (fate == FATE_MOVE)
+		runq_place(prev, now);
+	return next;
+}
+
+static void idle(void)
+{
+	struct runq *rq = runq_this();
+
+	if (runq_steal(rq))
+		return;
+	cpu_idle_quiesce();
+	/* Who enqueues here from another CPU interrupts; interrupts are off until arch_idle(). */
+	if (!atomic_load_seq(&rq->fresh))
+		arch_idle();
+	cpu_leave_guest();
+}
+
+void sched_exit_to_guest(void)
+{
+	for (;;) {
+		struct vcpu *v = this_cpu()->current;
+
+		if (!v || (atomic_load_seq(&v->exit_work) & (WORK_RESCHED | WORK_STOP | WORK_BLOCK)))
+			v = schedule();
+		if (!v) {
+			idle();
+			continue;
+		}
+		if (atomic_load_seq(&v->exit_work) & WORK_EVENTS)
+			event_check(v);
+		if (atomic_load_seq(&v->exit_work) & ~WORK_SLOW)
+			continue;
+		if (cpu_enter_guest())
+			return;
+	}
+}
+
+void sched_idle_loop(void)
+{
+	sched_init_cpu();
+	sched_exit_to_guest();
+	arch_enter_guest();
+}
+
+/* ---- requests ---- */
+
+void sched_init_cpu(void)
+{
+	arch_guest_init_cpu();
+	timer_init_cpu();
+}
+
+void sched_vcpu_init(struct vcpu *v)
+{
+	v->state = VCPU_STOPPED;
+	v->timer_cpu = NO_TIMER_CPU;
+	v->timer_deadline = PV_FOREVER;
+	v->wait_deadline = PV_FOREVER;
+	v->cpu = runq_first_cpu(v);
+}
+
+void sched_make_runnable(struct vcpu *v)
+{
+	struct runq *rq = runq_lock_of(v);
+	u32 state = v->state;
+
+	if (state == VCPU_STOPPED || state == VCPU_BLOCKED) {
+		atomic_store_relaxed(&v->stop_requested, false);
+		atomic_store_release(&v->state, (u32)VCPU_RUNNABLE);
+		v->since_ns = clock_now_ns();
+		v->wait_deadline = PV_FOREVER;
+		spin_unlock(&rq->lock);
+		runq_place(v, v->since_ns);
+		return;
+	}
+	spin_unlock(&rq->lock);
+}
+
+/* BLOCKED -> RUNNABLE, if its deadline is not later than that; its WAIT then answers 1 or 0. */
+static bool wake(struct vcpu *v, u64 deadline_until, bool timed_out)
+{
+	struct runq *rq;
+	u64 now;
+
+	if (atomic_load_seq(&v->state) != VCPU_BLOCKED)
+		return false;
+	rq = runq_lock_of(v);
+	if (v->state != VCPU_BLOCKED || v->wait_deadline > deadline_until) {
+		spin_unlock(&rq->lock);
+		return false;
+	}
+	if (timed_out)
+		v->regs.rax = 1;
+	else
+		atomic_store_relaxed(&v->kicked, 0u);
+	v->wait_deadline = PV_FOREVER;
+	now = clock_now_ns();
+	v->since_ns = now;
+	atomic_store_release(&v->state, (u32)VCPU_RUNNABLE);
+	spin_unlock(&rq->lock);
+	runq_place(v, now);
+	return true;
+}
+
+bool sched_wake(struct vcpu *v)
+{
+	return wake(v, PV_FOREVER, false);
+}
+
+void sched_wait_timeout(struct vcpu *v, u64 now)
+{
+	(void)wake(v, now, true);
+}
+
+void sched_kick(struct vcpu *v)
+{
+	u32 cpu = atomic_load_relaxed(&v->cpu);
+
+	if (atomic_load_seq(&v->state) == VCPU_RUNNING && cpu != this_cpu()->id)
+		arch_ipi_send(cpu, VEC_KICK);
+}
+
+void sched_slice_over(void)
+{
+	struct vcpu *v = this_cpu()->current;
+
+	if (v)
+		(void)atomic_fetch_or(&v->exit_work, WORK_RESCHED);
+}
+
+void sched_yield_current(void)
+{
+	runq_this()->yield = true;
+	sched_slice_over();
+}
+
+/*
+ * Waits until v does not run. Two CPUs may wait for each other's vCPU: the one whose own vCPU is
+ * asked to leave gives up waiting; it leaves at its exit and the other one goes on.
+ */
+static void wait_not_running(struct vcpu *v)
+{
+	struct vcpu *self = this_cpu()->current;
+
+	while (atomic_load_acquire(&v->state) == VCPU_RUNNING) {
+		if (self && (atomic_load_relaxed(&self->exit_work) & WORK_STOP))
+			return;
+		cpu_relax();
+		flush_serve_mailbox();
+	}
+}
+
+void sched_stop_sync(struct vcpu *v)
+{
+	struct runq *rq;
+
+	if (v == this_cpu()->current) {
+		atomic_store_relaxed(&v->stop_requested, true);
+		(void)atomic_fetch_or(&v->exit_work, WORK_STOP);
+		return;
+	}
+	rq = runq_lock_of(v);
+	if (v->state == VCPU_RUNNING) {
+		atomic_store_relaxed(&v->stop_requested, true);
+		(void)atomic_fetch_or(&v->exit_work, WORK_STOP);
+		spin_unlock(&rq->lock);
+		sched_kick(v);
+		wait_not_running(v);
+		return;
+	}
+	if (v->queued)
+		runq_remove(rq, v);
+	v->parked = false;
+	atomic_store_release(&v->state, (u32)VCPU_STOPPED);
+	spin_unlock(&rq->lock);
+}
+
+void sched_domain_stop(struct domain *dom)
+{
+	for (u32 i = 0; i < dom->max_vcpus; i++) {
+		struct vcpu *v = atomic_load_acquire(&dom->vcpus[i]);
+
+		if (!v)
+			continue;
+		(void)atomic_fetch_or(&v->exit_work, WORK_STOP);
+		sched_kick(v);
+	}
+}
+
+void sched_domain_quiesce(struct domain *dom)
+{
+	sched_domain_stop(dom);
+	for (u32 i = 0; i < dom->max_vcpus; i++) {
+		struct vcpu *v = atomic_load_acquire(&dom->vcpus[i]);
+
+		if (v && v != this_cpu()->current)
+			wait_not_running(v);
+	}
+}
+
+void sched_domain_resume(struct domain *dom)
+{
+	for (u32 i = 0; i < dom->max_vcpus; i++) {
+		struct vcpu *v = atomic_load_acquire(&dom->vcpus[i]);
+		struct runq *rq;
+		bool was_parked;
+
+		if (!v)
+			continue;
+		rq = runq_lock_of(v);
+		was_parked = v->parked && domain_may_run(dom);
+		if (was_parked)
+			v->parked = false;
+		spin_unlock(&rq->lock);
+		if (was_parked)
+			runq_place(v, clock_now_ns());
+	}
+}
+
+/* Whoever stands where it may not any more, or has too long a slice, is looked at again. */
+void sched_params_changed(struct domain *dom)
+{
+	for (u32 i = 0; i < dom->max_vcpus; i++) {
+		struct vcpu *v = atomic_load_acquire(&dom->vcpus[i]);
+		struct runq *rq;
+		bool move;
+
+		if (!v)
+			continue;
+		rq = runq_lock_of(v);
+		move = v->queued && !runq_cpu_allowed(v, v->cpu);
+		if (move)
+			runq_remove(rq, v);
+		spin_unlock(&rq->lock);
+		if (move)
+			runq_place(v, clock_now_ns());
+		(void)atomic_fetch_or(&v->exit_work, WORK_RESCHED);
+		sched_kick(v);
+	}
+}
+
+void sched_vcpu_exit(struct vcpu *v)
+{
+	struct runq *rq = runq_lock_of(v);
+
+	ASSERT(v->state != VCPU_RUNNING);
+	if (v->queued)
+		runq_remove(rq, v);
+	v->parked = false;
+	atomic_store_release(&v->state, (u32)VCPU_STOPPED);
+	spin_unlock(&rq->lock);
+	timer_cancel(v);
+}
