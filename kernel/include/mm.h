@@ -127,8 +127,8 @@ void gfn_set_nofail_locked(struct domain *dom, gfn_t gfn, u64 entry);
 warn_unused_result int gfn_pin(struct domain *dom, gfn_t gfn, mfn_t *out);
 void mfn_unpin(mfn_t mfn);
 
-/* ---- populate, release, copy: MEM_CTL. Return items done, or -error if none. Arguments are checked
- * here; the caller has checked rights. No lock may be held. ---- */
+/* ---- populate, release, copy: MEM_CTL. Return items done, or -error if none. The caller
+ * has checked ranges and rights. No lock may be held. ---- */
 i64 mem_populate(struct domain *dom, gfn_t gfn, u64 n);
 i64 mem_release(struct domain *dom, gfn_t gfn, u64 n);
 i64 mem_copy(struct domain *dst, gfn_t dst_gfn, struct domain *src, gfn_t src_gfn, u64 n);
@@ -144,11 +144,12 @@ bool mm_destroy_step(struct domain *dom);
 void mm_lock_two(struct domain *a, struct domain *b);
 void mm_unlock_two(struct domain *a, struct domain *b);
 
-/* ---- address spaces as seen by hypercalls; arguments are checked here. No lock may be held. ---- */
+/* ---- address spaces as seen by hypercalls, whose form, ranges and domain kind the caller has
+ * checked. No lock may be held. ---- */
 void mm_vcpu_init(struct vcpu *v); /* initial space: linear or explicit */
 void mm_vcpu_exit(struct vcpu *v); /* may come after mm_destroy_step() */
 int aspace_load_root(struct vcpu *v, gpa_t root, u64 flags);
-/* VCPU_REGS SET on a stopped vCPU: LINEAR_ROOT too; explicit domains: 0. */
+/* VCPU_REGS SET on a stopped vCPU: LINEAR_ROOT too; explicit domains: 0. Checks root. */
 int aspace_set_root(struct vcpu *v, gpa_t root);
 gpa_t aspace_root(const struct vcpu *v); /* what VCPU_REGS GET shows */
 int aspace_flush(struct vcpu *v, gpa_t root, vaddr_t start, vaddr_t end, u64 flags);

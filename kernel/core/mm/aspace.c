@@ -259,13 +259,11 @@ gpa_t aspace_root(const struct vcpu *v)
 
 /* ---- the calls ---- */
 
-static int check_root(const struct domain *dom, gpa_t root)
+static int check_root(gpa_t root)
 {
 	if (root & (PAGE_SIZE - 1))
 		return -PV_EINVAL;
-	if (root >> PAGE_SHIFT > PV_MAX_GFN)
-		return -PV_ERANGE;
-	return dom->kind == PV_KIND_WALKED ? 0 : -PV_ESTATE;
+	return root >> PAGE_SHIFT > PV_MAX_GFN ? -PV_ERANGE : 0;
 }
 
 static int load_root_locked(struct vcpu *v, gfn_t root, bool keep)
@@ -288,10 +286,8 @@ static int load_root_locked(struct vcpu *v, gfn_t root, bool keep)
 
 int aspace_load_root(struct vcpu *v, gpa_t root, u64 flags)
 {
-	int err = flags & ~(u64)PV_ROOT_KEEP ? -PV_EINVAL : check_root(v->dom, root);
+	int err;
 
-	if (err)
-		return err;
 	spin_lock(&v->dom->mm.lock);
 	err = load_root_locked(v, root >> PAGE_SHIFT, flags & PV_ROOT_KEEP);
 	spin_unlock(&v->dom->mm.lock);
@@ -303,8 +299,11 @@ int aspace_set_root(struct vcpu *v, gpa_t root)
 {
 	if (v->dom->kind == PV_KIND_EXPLICIT)
 		return root ? -PV_EINVAL : 0;
-	if (root != LINEAR_ROOT)
-		return aspace_load_root(v, root, 0);
+	if (root != LINEAR_ROOT) {
+		int err = check_root(root);
+
+		return err ? err : aspace_load_root(v, root, 0);
+	}
 	spin_lock(&v->dom->mm.lock);
 	aspace_enter(v, v->dom->mm.initial);
 	spin_unlock(&v->dom->mm.lock);
@@ -326,23 +325,6 @@ static u64 others(const struct domain *dom, const struct aspace *as)
 	return mask;
 }
 
-static int check_flush(const struct domain *dom, gpa_t root, vaddr_t start, vaddr_t end, u64 flags)
-{
-	bool kernel = flags & PV_FLUSH_KERNEL;
-
-	if (flags & ~(u64)(PV_FLUSH_ALL | PV_FLUSH_KERNEL))
-		return -PV_EINVAL;
-	if (((start | end) & (PAGE_SIZE - 1)) || (end && start >= end))
-		return -PV_EINVAL;
-	if (root != PV_FOREVER && (kernel || (root & (PAGE_SIZE - 1))))
-		return -PV_EINVAL;
-	if (root != PV_FOREVER && root >> PAGE_SHIFT > PV_MAX_GFN)
-		return -PV_ERANGE;
-	if (end && (kernel ? start < KERNEL_HALF : end > LOW_END))
-		return -PV_ERANGE;
-	return dom->kind == PV_KIND_WALKED ? 0 : -PV_ESTATE;
-}
-
 static void flush_local(vaddr_t start, vaddr_t end, bool full)
 {
 	if (full || !end || (end - start) >> PAGE_SHIFT > INVLPG_MAX) {
@@ -357,12 +339,8 @@ int aspace_flush(struct vcpu *v, gpa_t root, vaddr_t start, vaddr_t end, u64 fla
 {
 	struct domain *dom = v->dom;
 	bool kernel = flags & PV_FLUSH_KERNEL, full = true;
-	int err = check_flush(dom, root, start, end, flags);
 	struct aspace *as = NULL;
 
-	if (err)
-		return err;
-	count(CNT_FLUSHES);
 	spin_lock(&dom->mm.lock);
 	if (!kernel) {
 		as = root == PV_FOREVER ? v->as : aspace_lookup(dom, root >> PAGE_SHIFT);
@@ -405,10 +383,8 @@ int aspace_ctl(struct vcpu *v, u64 op, gpa_t root)
 	struct mm *mm = &dom->mm;
 	gfn_t gfn = root >> PAGE_SHIFT;
 	struct aspace *as = NULL;
-	int err = check_root(dom, root);
+	int err = 0;
 
-	if (err)
-		return err;
 	spin_lock(&mm->lock);
 	if (op == PV_AS_CTL_SET_KERNEL_ROOT) {
 		if (gfn_entry_state(gfn_lookup(mm, gfn)) == GFN_PRIVATE) {

@@ -57,17 +57,6 @@ static u64 prot_bits(u64 prot)
 	return PTE_P | (prot & PV_PROT_WRITE ? PTE_W : 0) | (prot & PV_PROT_EXEC ? 0 : PTE_NX);
 }
 
-static i64 check(const struct domain *dom, vaddr_t va, gfn_t gfn, u64 n, u64 prot)
-{
-	if ((va & (PAGE_SIZE - 1)) || n == 0 || !(prot & PV_PROT_READ) ||
-	    (prot & ~(u64)(PV_PROT_READ | PV_PROT_WRITE | PV_PROT_EXEC)))
-		return -PV_EINVAL;
-	if (n > PV_MAX_MAP_PAGES || va < PAGE_SIZE || va >= LOW_END ||
-	    n > (LOW_END - va) >> PAGE_SHIFT || !range_ok(gfn, n))
-		return -PV_ERANGE;
-	return dom->kind == PV_KIND_EXPLICIT ? 0 : -PV_ESTATE;
-}
-
 /* May gfn be mapped with these rights? */
 static i64 check_frame(const struct mm *mm, gfn_t gfn, u64 prot)
 {
@@ -99,11 +88,9 @@ static i64 map_one(struct domain *dom, vaddr_t va, gfn_t gfn, u64 prot)
 
 i64 aspace_map(struct domain *dom, vaddr_t va, gfn_t gfn, u64 n, u64 prot)
 {
-	i64 err = check(dom, va, gfn, n, prot);
+	i64 err = 0;
 	u64 done = 0;
 
-	if (err)
-		return err;
 	spin_lock(&dom->mm.lock);
 	if (dom->mm.dying)
 		err = -PV_EDEAD;
@@ -146,14 +133,10 @@ static i64 change(struct domain *dom, vaddr_t va, u64 n, u64 prot)
 
 i64 aspace_unmap(struct domain *dom, vaddr_t va, u64 n)
 {
-	i64 err = check(dom, va, 0, n, PV_PROT_READ);
-
-	return err ? err : change(dom, va, n, 0);
+	return change(dom, va, n, 0);
 }
 
 i64 aspace_protect(struct domain *dom, vaddr_t va, u64 n, u64 prot)
 {
-	i64 err = check(dom, va, 0, n, prot);
-
-	return err ? err : change(dom, va, n, prot);
+	return change(dom, va, n, prot);
 }

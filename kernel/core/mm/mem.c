@@ -17,13 +17,6 @@
 #define STEP_PAGES_SHORT 4u /* when a reservation had to be given back first */
 #define LARGE_FRAMES 512u
 
-static i64 check_range(gfn_t gfn, u64 n)
-{
-	if (n == 0)
-		return -PV_EINVAL;
-	return range_ok(gfn, n) ? 0 : -PV_ERANGE;
-}
-
 void mem_drop_reservation(struct domain *dom)
 {
 	struct mm *mm = &dom->mm;
@@ -127,11 +120,9 @@ bool mem_forget_absent(struct domain *dom)
 
 i64 mem_populate(struct domain *dom, gfn_t gfn, u64 n)
 {
-	i64 ret = check_range(gfn, n);
 	bool flush;
+	i64 ret;
 
-	if (ret)
-		return ret;
 	spin_lock(&dom->mm.lock);
 	ret = populate_locked(dom, gfn, n);
 	flush = ret > 0 && mem_forget_absent(dom);
@@ -175,10 +166,8 @@ static i64 release_locked(struct domain *dom, gfn_t gfn, u64 n, mfn_t *taken)
 i64 mem_release(struct domain *dom, gfn_t gfn, u64 n)
 {
 	mfn_t taken[STEP_PAGES];
-	i64 ret = check_range(gfn, n);
+	i64 ret;
 
-	if (ret)
-		return ret;
 	spin_lock(&dom->mm.lock);
 	ret = release_locked(dom, gfn, MIN(n, STEP_PAGES), taken);
 	spin_unlock(&dom->mm.lock);
@@ -211,12 +200,8 @@ static bool writable(u64 entry)
 i64 mem_copy(struct domain *dst, gfn_t dst_gfn, struct domain *src, gfn_t src_gfn, u64 n)
 {
 	u64 step = MIN(n, STEP_PAGES), done = 0;
-	i64 err = check_range(dst_gfn, n);
+	i64 err = 0;
 
-	if (!err)
-		err = check_range(src_gfn, n);
-	if (err)
-		return err;
 	mm_lock_two(dst, src);
 	if (dst->mm.dying || src->mm.dying)
 		err = -PV_EDEAD;
