@@ -18,6 +18,8 @@ u64 info_features(void)
 {
 	u64 features = PV_FEAT_SMP_GUEST;
 
+	if (mm_audit_enabled)
+		features |= PV_FEAT_AUDIT;
 	if (clock_params.stable)
 		features |= PV_FEAT_STABLE_TSC;
 	return features;

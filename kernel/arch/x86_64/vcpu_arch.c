@@ -226,7 +226,7 @@ i64 arch_vcpu_set_gpr(struct vcpu *v, const struct pv_vcpu_gpr *in)
 		return -PV_EINVAL;
 	if (g.root != LINEAR_ROOT && (v->dom->kind == PV_KIND_EXPLICIT || g.root % PAGE_SIZE))
 		return -PV_EINVAL;
-	err = aspace_load_root(v, g.root, PV_ROOT_KEEP);
+	err = v->dom->kind == PV_KIND_WALKED ? aspace_set_root(v, g.root) : 0;
 	if (err)
 		return err;
 	*r = (struct cpu_regs){
