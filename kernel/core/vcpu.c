@@ -49,7 +49,7 @@ void vcpu_destroy(struct vcpu *v)
 	struct domain *dom = v->dom;
 
 	arch_vcpu_forget(v);
-	if (v->vcs_mfn)
+	if (v->vcs_mfn && !dom->mm.dying) /* else the frame is free already */
 		mfn_unpin(v->vcs_mfn);
 	atomic_store_relaxed(&dom->vcpus[v->index], NULL);
 	dom->nr_vcpus--;

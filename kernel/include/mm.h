@@ -149,7 +149,7 @@ void mm_unlock_two(struct domain *a, struct domain *b);
 void mm_vcpu_init(struct vcpu *v); /* initial space: linear or explicit */
 void mm_vcpu_exit(struct vcpu *v); /* may come after mm_destroy_step() */
 int aspace_load_root(struct vcpu *v, gpa_t root, u64 flags);
-/* VCPU_REGS SET on a stopped vCPU: LINEAR_ROOT too; explicit domains: 0. Checks root. */
+/* VCPU_REGS SET on a stopped vCPU: LINEAR_ROOT too; explicit domains: that or 0. Checks root. */
 int aspace_set_root(struct vcpu *v, gpa_t root);
 gpa_t aspace_root(const struct vcpu *v); /* what VCPU_REGS GET shows */
 int aspace_flush(struct vcpu *v, gpa_t root, vaddr_t start, vaddr_t end, u64 flags);

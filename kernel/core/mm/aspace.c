@@ -253,7 +253,7 @@ void mm_vcpu_exit(struct vcpu *v)
 gpa_t aspace_root(const struct vcpu *v)
 {
 	if (v->dom->kind == PV_KIND_EXPLICIT)
-		return 0;
+		return LINEAR_ROOT; /* there is nothing to name */
 	return v->as->kind == AS_LINEAR ? LINEAR_ROOT : v->as->root << PAGE_SHIFT;
 }
 
@@ -298,11 +298,11 @@ int aspace_load_root(struct vcpu *v, gpa_t root, u64 flags)
 int aspace_set_root(struct vcpu *v, gpa_t root)
 {
 	if (v->dom->kind == PV_KIND_EXPLICIT)
-		return root ? -PV_EINVAL : 0;
+		return root && root != LINEAR_ROOT ? -PV_EINVAL : 0;
 	if (root != LINEAR_ROOT) {
 		int err = check_root(root);
 
-		return err ? err : aspace_load_root(v, root, 0);
+		return err ? err : aspace_load_root(v, root, PV_ROOT_KEEP);
 	}
 	spin_lock(&v->dom->mm.lock);
 	aspace_enter(v, v->dom->mm.initial);

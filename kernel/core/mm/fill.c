@@ -288,8 +288,6 @@ enum fault_result mm_guest_fault(struct vcpu *v, vaddr_t va, u64 hw_error, u64 *
 	BUILD_ASSERT(ACCESS_WRITE == 2 && ACCESS_EXEC == 16 && ACCESS_USER == 4); /* = error code */
 	if (v->mode == MODE_USER)
 		access |= ACCESS_USER;
-	count(CNT_PAGE_FAULTS);
-	dom->faults++;
 	if (likely(va < LOW_END || va >= KERNEL_HALF)) {
 		spin_lock(&dom->mm.lock);
 		r = fill(v, va, access, &p_bit);
