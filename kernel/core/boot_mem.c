@@ -16,6 +16,8 @@
 
 struct boot_info boot_info;
 
+static bool closed; /* the frame table has taken over */
+
 void boot_add_range(paddr_t start, u64 size, u32 type)
 {
 	struct boot_range *r = boot_info.ranges;
@@ -135,11 +137,17 @@ bool boot_mem_next_free(paddr_t *start, u64 *size)
 	return false;
 }
 
+void boot_mem_close(void)
+{
+	closed = true;
+}
+
 paddr_t boot_mem_alloc(u64 size, u64 align)
 {
 	paddr_t start = 0;
 	u64 piece;
 
+	ASSERT(!closed);
 	size = ALIGN_UP(size, PAGE_SIZE);
 	for (; boot_mem_next_free(&start, &piece); start += piece) {
 		paddr_t at = ALIGN_UP(start, MAX(align, PAGE_SIZE));

@@ -53,9 +53,10 @@ void kernel_init(struct boot_info *bi)
 		panic("too little memory: needs %u MiB, has %lu MiB", MIN_MEMORY_MIB,
 		      boot_mem_usable_total() >> 20);
 	arch_init_platform();
-	frame_init();
 	arch_vector_set(VEC_FLUSH, on_flush);
 	arch_start_cpus();
+	frame_init(); /* the last to take boot memory decides what is free */
+	boot_mem_close();
 	log_info("ringfence: kernel up, %u CPUs\n", nr_cpus);
 	boot_test();
 	init_cpu();

@@ -61,6 +61,9 @@ void boot_mem_reserve(paddr_t start, u64 size);
 /* Takes zeroed, reserved, page-aligned memory; panics when there is none. Boot only. */
 paddr_t boot_mem_alloc(u64 size, u64 align);
 
+/* From now on memory belongs to the frame table: a later boot_mem_alloc() would hand it out twice. */
+void boot_mem_close(void);
+
 /*
  * Walks usable memory that is not reserved: finds the first piece at or above *start, sets
  * *start and *size; false when there is no more. Continue with *start += *size.
