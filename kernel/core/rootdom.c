@@ -127,6 +127,7 @@ static void create(struct build *b)
 		.kind = PV_KIND_EXPLICIT,
 		.max_vcpus = PV_MAX_VCPUS,
 		.weight = ROOT_WEIGHT,
+		.vtlb_tables = PV_VTLB_MAX,
 	};
 	u64 kmem = MAX(KMEM_MIN_PAGES, frame_total() / 256);
 	u64 fixed = pages_of(b->elf.high - b->elf.low) + SPECIAL_PAGES + STACK_PAGES;

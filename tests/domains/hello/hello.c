@@ -228,6 +228,7 @@ static i64 create_child(u64 *child)
 	c->kmem_pages = 64;
 	c->max_vcpus = 1;
 	c->weight = 256;
+	c->vtlb_tables = PV_VTLB_MAX;
 	r = CALL1(PV_HC_DOM_CREATE, info->host_handle);
 	*child = (u64)r;
 	return r;
