@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * driver.c - the main program of the driver: which cases run, their verdicts as KTAP on the kernel
+ * log, and the leak check: the kernel's level counters after a case equal those before it.
+ *
+ * Boot parameter abi=AREA[,AREA...] selects cases by the area of their clause, abi.case=NAME one
+ * case. Ends by powering the machine off with 0 (all passed) or 1.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "driver.h"
+
+#define LEVELS 12 /* leading fields of pv_counters that return to their start */
+
+static const char *const level_names[LEVELS] = {
+	"frames_total", "frames_free", "frames_limbo", "domains", "vcpus", "aspaces",
+	"tables", "ports", "grants", "grant_maps", "caps", "kmem_pages",
+};
+
+void report_line(const char *fmt, ...)
+{
+	char text[900];
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof(text) - 1, fmt, ap);
+
+	va_end(ap);
+	if (n > (int)sizeof(text) - 2)
+		n = (int)sizeof(text) - 2;
+	text[n++] = '\n';
+	batch_put(text, (u64)n);
+	OP(HOST_CTL, LOG_WRITE, host, (u64)n);
+}
+
+void abi_note(const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (share) {
+		u64 n = strlen(text);
+
+		batch_put(text, n);
+		HC(CONSOLE_WRITE, n);
+		return;
+	}
+	report_line("# %s", text);
+}
+
+void counters_read(struct pv_counters *out)
+{
+	CHECK_OK(OP(INFO, COUNTERS, host));
+	batch_get(out, sizeof(*out));
+}
+
+static bool parameter(const char *key, char *out, size_t size)
+{
+	const char *line = (const char *)start->cmdline_addr;
+	size_t key_len = strlen(key);
+
+	while (line && *line) {
+		size_t len = strcspn(line, " ");
+
+		if (!strncmp(line, key, key_len) && line[key_len] == '=') {
+			size_t n = len - key_len - 1;
+
+			n = n < size ? n : size - 1;
+			memcpy(out, line + key_len + 1, n);
+			out[n] = '\0';
+			return true;
+		}
+		line += len;
+		line += strspn(line, " ");
+	}
+	return false;
+}
+
+/* Is the three-letter area of PVABI-XYZ-nnn.r in the comma-separated list? */
+static bool selected(const struct abi_case *c)
+{
+	static char areas[256], name[64];
+	static bool by_area, by_name, parsed;
+
+	if (!parsed) {
+		by_area = parameter("abi", areas, sizeof(areas));
+		by_name = parameter("abi.case", name, sizeof(name));
+		parsed = true;
+	}
+	if (by_name)
+		return !strcmp(c->name, name);
+	if (!by_area)
+		return true;
+	for (const char *p = areas; *p; p += *p == ',') {
+		size_t len = strcspn(p, ",");
+
+		if (len == 3 && !strncmp(p, c->clause + 6, 3))
+			return true;
+		p += len;
+	}
+	return false;
+}
+
+static void run_child_case(const struct abi_case *c)
+{
+	struct child *child = child_make(0);
+	struct pv_dom_status status;
+
+	child_start(child);
+	if (c->reason == PV_REASON_NONE) {
+		child_expect_pass(child);
+		return;
+	}
+	if (!child_wait(child, c->budget_ms ? c->budget_ms : 2000, &status))
+		abi_fail(__LINE__, "child still runs after its budget, state", status.state, 0);
+	if (child->share->verdict == VERDICT_FAIL || child->share->verdict == VERDICT_SKIP)
+		child_expect_pass(child);
+	CHECK_EQ(status.reason, c->reason);
+	CHECK_EQ(status.code, c->code);
+}
+
+static void run_body(const struct abi_case *c)
+{
+	driver_verdict.verdict = VERDICT_PASS;
+	driver_verdict.line = 0;
+	driver_verdict.text[0] = '\0';
+	if (setjmp(driver_loop))
+		return;
+	struct pv_info_system system;
+
+	CHECK_OK(OP(INFO, SYSTEM, 0));
+	batch_get(&system, sizeof(system));
+	if (system.cpus < c->cpus)
+		abi_skip("needs more CPUs");
+	if (c->child)
+		run_child_case(c);
+	else
+		c->driver();
+}
+
+static void clean_up(void)
+{
+	struct verdict_text saved = driver_verdict;
+
+	if (setjmp(driver_loop)) {
+		saved.verdict = VERDICT_FAIL;
+		saved.line = driver_verdict.line;
+		snprintf(saved.text, sizeof(saved.text), "clean-up: %.480s", driver_verdict.text);
+	} else {
+		children_destroy_all();
+	}
+	driver_verdict = saved;
+}
+
+static void leak_check(const u64 *before, const u64 *after)
+{
+	for (u32 i = 0; i < LEVELS; i++) {
+		if (before[i] == after[i] || driver_verdict.verdict == VERDICT_FAIL)
+			continue;
+		driver_verdict.verdict = VERDICT_FAIL;
+		snprintf(driver_verdict.text, sizeof(driver_verdict.text),
+			 "leak: %s was %llu, is %llu", level_names[i], (unsigned long long)before[i],
+			 (unsigned long long)after[i]);
+	}
+}
+
+static bool run_case(u32 index, u32 number)
+{
+	const struct abi_case *c = __start_abi_cases[index];
+	struct pv_counters before, after;
+
+	current_index = index;
+	this_case = c;
+	counters_read(&before);
+	run_body(c);
+	clean_up();
+	counters_read(&after);
+	leak_check((const u64 *)&before, (const u64 *)&after);
+	switch (driver_verdict.verdict) {
+	case VERDICT_PASS:
+		report_line("ok %u %s # %s", number, c->name, c->clause);
+		return true;
+	case VERDICT_SKIP:
+		report_line("ok %u %s # SKIP %s", number, c->name, driver_verdict.text);
+		return true;
+	default:
+		report_line("# line %d: %s", driver_verdict.line, driver_verdict.text);
+		report_line("not ok %u %s # %s", number, c->name, c->clause);
+		return false;
+	}
+}
+
+/* One child comes and goes before anything is counted: the tables the driver needs stay. */
+static void warm_up(void)
+{
+	static const struct abi_case plain = { "warm_up", "", .child = driver_main };
+
+	this_case = &plain;
+	current_index = 0;
+	if (setjmp(driver_loop)) {
+		report_line("# warm-up line %d: %s", driver_verdict.line, driver_verdict.text);
+		return;
+	}
+	child_make(0);
+	children_destroy_all();
+}
+
+void driver_main(void)
+{
+	u32 count = (u32)abi_case_count();
+	u32 wanted = 0, number = 0;
+	bool good = true;
+
+	host = start->host_handle;
+	for (u32 i = 0; i < count; i++)
+		wanted += selected(__start_abi_cases[i]);
+	report_line("KTAP version 1");
+	report_line("1..%u", wanted);
+	if (setjmp(driver_loop)) {
+		report_line("Bail out! line %d: %s", driver_verdict.line, driver_verdict.text);
+		good = false;
+	} else {
+		loader_init();
+		warm_up();
+		for (u32 i = 0; i < count; i++)
+			if (selected(__start_abi_cases[i]))
+				good &= run_case(i, ++number);
+	}
+	for (;;)
+		OP(HOST_CTL, POWEROFF, host, good && wanted ? 0 : 1);
+}
