@@ -16,16 +16,6 @@ static u64 some_grant(void)
 	return TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 1, PV_RIGHT_GRANT_READ));
 }
 
-static i64 revoke(u64 grant)
-{
-	i64 result;
-
-	do
-		result = OP(GRANT_CTL, REVOKE, grant);
-	while (result == -PV_EAGAIN);
-	return result;
-}
-
 static void prepare_batch(void)
 {
 	struct pv_dom_create args = dom_defaults();

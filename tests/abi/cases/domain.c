@@ -148,10 +148,11 @@ PV_DRIVER_TEST(create_beyond_quota, "PVABI-DOM-006.1 PVABI-GEN-010.1")
 
 	CREATE_WITH(mem_pages, left, ENOMEM);
 	CREATE_WITH(kmem_pages, left, ENOMEM);
-	CREATE_WITH(mem_pages, ~0ull, ENOMEM);
-	CREATE_WITH(mem_pages, ~0ull - 95, ENOMEM); /* + 96 wraps to 0 */
-	CREATE_WITH(kmem_pages, ~0ull, ENOMEM);
-	CREATE_WITH(mem_pages, 1ull << 52, ENOMEM);
+	CREATE_WITH(mem_pages, PV_MAX_GFN, ENOMEM);
+	CREATE_WITH(mem_pages, ~0ull, ERANGE);
+	CREATE_WITH(mem_pages, ~0ull - 95, ERANGE); /* + 96 wraps to 0 */
+	CREATE_WITH(kmem_pages, ~0ull, ERANGE);
+	CREATE_WITH(mem_pages, PV_MAX_GFN + 1, ERANGE);
 	struct pv_dom_create args = dom_defaults();
 
 	args.mem_pages = left - args.kmem_pages;

@@ -148,6 +148,20 @@ void dom_status(u64 dom, struct pv_dom_status *out);
 void counters_read(struct pv_counters *out);
 extern u64 host; /* the driver's host capability */
 
+/* Batches repeated until all is done; any error ends the case. Usable in driver and child. */
+void populate(u64 dom, u64 gfn, u64 n);
+void release(u64 dom, u64 gfn, u64 n);
+void copy_frames(u64 dom, u64 gfn, u64 src, u64 n);
+void map(u64 dom, u64 va, u64 gfn, u64 n, u64 prot);
+void unmap(u64 dom, u64 va, u64 n);
+i64 revoke(u64 grant); /* until it is not PV_EAGAIN */
+/* A gfn of the own domain with holes from there on, in a child. */
+static inline u64 free_gfn(void) { return ((u64)start->heap_end >> PV_PAGE_SHIFT) + 512; }
+#define RW (PV_PROT_READ | PV_PROT_WRITE)
+#define RX (PV_PROT_READ | PV_PROT_EXEC)
+#define GRANT_RO PV_RIGHT_GRANT_READ
+#define GRANT_RW (PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE)
+
 /* One page-sized or larger piece of the driver's or child's own heap, page-aligned. */
 void *pages_alloc(u64 pages);
 static inline u64 gfn_of(const void *p) { return (u64)(uintptr_t)p >> PV_PAGE_SHIFT; }

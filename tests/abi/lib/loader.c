@@ -111,48 +111,6 @@ void loader_init(void)
 	}
 }
 
-/* Repeats a call that does part of its work until all is done. */
-static void all_of(u64 n, i64 (*step)(u64 done, u64 left, const u64 *arg), const u64 *arg)
-{
-	for (u64 done = 0; done < n;) {
-		u64 now = TRY(step(done, n - done, arg));
-
-		CHECK(now >= 1 && now <= n - done);
-		done += now;
-	}
-}
-
-static i64 step_populate(u64 done, u64 left, const u64 *arg)
-{
-	return OP(MEM_CTL, POPULATE, arg[0], arg[1] + done, left);
-}
-
-static i64 step_copy(u64 done, u64 left, const u64 *arg)
-{
-	return OP(MEM_CTL, COPY, arg[0], arg[1] + done, left, arg[2] + done);
-}
-
-static i64 step_map(u64 done, u64 left, const u64 *arg)
-{
-	u64 n = left > PV_MAX_MAP_PAGES ? PV_MAX_MAP_PAGES : left;
-
-	return OP(AS_MAP, MAP, arg[0], (arg[1] + done) << PV_PAGE_SHIFT, arg[1] + done, n, arg[2]);
-}
-
-static void copy_in(u64 dom, u64 gfn, const void *from, u64 pages)
-{
-	u64 arg[] = { dom, gfn, gfn_of(from) };
-
-	all_of(pages, step_copy, arg);
-}
-
-static void map_in(u64 dom, u64 gfn, u64 pages, u64 prot)
-{
-	u64 arg[] = { dom, gfn, prot };
-
-	all_of(pages, step_map, arg);
-}
-
 struct pv_dom_create dom_defaults(void)
 {
 	struct pv_dom_create args = {
@@ -229,7 +187,7 @@ static void start_info_init(struct child *c, const struct abi_case *opt, u64 gfn
 	info->heap_end = info->heap_start + HEAP_PAGES * PAGE_BYTES;
 	info->tsc_hz = start->tsc_hz;
 	memcpy(staging, info, sizeof(*info));
-	copy_in(c->dom, gfn, staging, 1);
+	copy_frames(c->dom, gfn, gfn_of(staging), 1);
 }
 
 static struct child *child_slot(void)
@@ -259,15 +217,14 @@ struct child *child_make_opt(u32 part, const struct abi_case *opt)
 	c->dom = TRY(dom_create(host, &args));
 	c->used = true;
 
-	u64 whole[] = { c->dom, first };
-
-	all_of(pages, step_populate, whole);
-	copy_in(c->dom, first, picture, copied_pages);
+	populate(c->dom, first, pages);
+	copy_frames(c->dom, first, gfn_of(picture), copied_pages);
 	start_info_init(c, opt, gfn);
 	if (opt->kind == PV_KIND_EXPLICIT) {
 		for (u32 i = 0; i < segment_count; i++)
-			map_in(c->dom, segments[i].gfn, segments[i].pages, segments[i].prot);
-		map_in(c->dom, gfn, 4 + HEAP_PAGES, PV_PROT_READ | PV_PROT_WRITE);
+			map(c->dom, segments[i].gfn << PV_PAGE_SHIFT, segments[i].gfn,
+			    segments[i].pages, segments[i].prot);
+		map(c->dom, gfn << PV_PAGE_SHIFT, gfn, 4 + HEAP_PAGES, RW);
 	}
 	share_init(c, gfn + 3, part);
 	c->spare_gfn = gfn + 4 + HEAP_PAGES + 512;
@@ -277,7 +234,7 @@ struct child *child_make_opt(u32 part, const struct abi_case *opt)
 		.rsi = gfn << PV_PAGE_SHIFT,
 		.rsp = c->info.heap_end - 16,
 		.rflags = 0x202,
-		.root = opt->kind == PV_KIND_WALKED ? ~0ull : 0,
+		.root = ~0ull,
 	};
 	CHECK_OK(OP(VCPU_CTL, CREATE, c->dom, 0));
 	batch_put(&gpr, sizeof(gpr));
