@@ -16,10 +16,10 @@
 
 struct call {
 	i64 (*fn)(struct vcpu *v, const struct hc_args *args);
-	u64 ops; /* values the first argument may have; ~0: any */
+	u64 max_op; /* largest value of the first argument; ~0: any */
 };
 
-#define PV_CALL(nr, NAME, name, nargs, nops, max_insns) [nr] = { hc_##name, (nops) ? (nops) : ~0ull },
+#define PV_CALL(nr, NAME, name, nargs, nops, max_insns) [nr] = { hc_##name, (u64)(nops)-1 },
 static const struct call calls[] = {
 #include <pv/calls.def>
 };
@@ -51,7 +51,7 @@ void hypercall_dispatch(struct vcpu *v)
 	if (unlikely(args->nr >= PV_HC_COUNT))
 		goto nosys;
 	call = &calls[idx_nospec(args->nr, PV_HC_COUNT)];
-	if (unlikely(args->a0 >= call->ops))
+	if (unlikely(args->a0 > call->max_op))
 		goto nosys;
 	args->nr = (u64)call->fn(v, args); /* rax */
 	return;

@@ -187,6 +187,7 @@ struct pv_vcpu_gpr vcpu_gpr_for(u32 index, void (*fn)(void))
 		.rsi = index,
 		.rdx = 1,
 		.rflags = 0x202,
+		.root = PV_FOREVER,
 	};
 	return gpr;
 }
