@@ -23,3 +23,11 @@ function(ringfence_add_host_test name)
 	add_test(NAME host.${name} COMMAND ${name})
 	set_tests_properties(host.${name} PROPERTIES LABELS host TIMEOUT 300)
 endfunction()
+
+# ringfence_add_python_test(NAME file.py [ENVIRONMENT VAR=value...]): unittest under the label `host`.
+function(ringfence_add_python_test name file)
+	cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "ENVIRONMENT")
+	add_test(NAME host.${name} COMMAND Python3::Interpreter -B ${file})
+	set_tests_properties(host.${name} PROPERTIES LABELS host TIMEOUT 300
+		ENVIRONMENT "${ARG_ENVIRONMENT}")
+endfunction()

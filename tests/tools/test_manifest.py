@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The manifest tool: every complaint it can make, and images that the C validator accepts."""
+
+import gzip
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from manifest import files, lower, schema  # noqa: E402
+from manifest.abi import ABI, PAGE  # noqa: E402
+from manifest.errors import ManifestError  # noqa: E402
+
+HEAD = 'manifest = 1\n[image]\nname = "t"\n'
+NEWLIB = '[[domain]]\nname = "a"\nkind = "newlib"\nkernel = "a.elf"\nmem = "1M"\n'
+LINUX = '[[domain]]\nname = "vm"\nkind = "linux"\nkernel = "bzImage"\nmem = "32M"\n'
+
+
+def make_elf(vaddr=0x400000, size=200, flags=5, note=None, segments=1, memsz=None):
+    """A small static executable; `note` becomes a PT_NOTE."""
+    phnum = segments + (note is not None)
+    offset = 64 + 56 * phnum
+    body = b"\x90" * size
+    head = b"\x7fELF\x02\x01\x01" + b"\0" * 9
+    head += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, vaddr, 64, 999, 0, 64, 56, phnum, 64, 9, 8)
+    table = b""
+    for i in range(segments):
+        table += struct.pack("<IIQQQQQQ", 1, flags, offset, vaddr + i * PAGE, vaddr + i * PAGE, size,
+                             memsz or size, PAGE)
+    if note is not None:
+        table += struct.pack("<IIQQQQQQ", 4, 4, offset + size, 0, 0, len(note), len(note), 4)
+        body += note
+    return head + table + body + b"sections and symbols"
+
+
+def ringfence_note():
+    return struct.pack("<III", 10, 8, 1) + b"ringfence\0\0\0" + struct.pack("<Q", 0xffffffff81000000)
+
+
+def make_bzimage(vmlinux, cut=0):
+    payload = gzip.compress(vmlinux)
+    size = (len(payload) + 15) // 16 * 16
+    setup = bytearray(1024)
+    setup[0x1f1] = 1
+    struct.pack_into("<I", setup, 0x1f4, size // 16)
+    setup[0x202:0x206] = b"HdrS"
+    struct.pack_into("<H", setup, 0x206, 0x20f)
+    struct.pack_into("<II", setup, 0x248, 0, len(payload))
+    data = bytes(setup) + payload.ljust(size, b"\0")
+    return data[:len(data) - cut]
+
+
+class Complaints(unittest.TestCase):
+    """Bad manifests: key path and reason."""
+
+    def says(self, text, *expected):
+        with self.assertRaises(ManifestError) as caught:
+            schema.parse(text)
+        for line in expected:
+            self.assertIn(line, caught.exception.findings)
+
+    def test_syntax(self):
+        with self.assertRaises(ManifestError) as caught:
+            schema.parse("manifest = ")
+        self.assertIn("not valid TOML", str(caught.exception))
+
+    def test_top_level(self):
+        self.says(NEWLIB, "manifest: is missing", "image.name: is missing")
+        self.says("manifest = 2\n" + NEWLIB, "manifest: this tool knows format 1")
+        self.says(HEAD, "domain: a manifest needs at least one [[domain]]")
+        self.says(HEAD + '[domain]\nname = "a"', "domain: must be a table, written [[domain]]")
+        self.says("image = 3\nmanifest = 1", "image: must be a table, written [image]")
+        self.says(HEAD + "[[domian]]\n" + NEWLIB,
+                  "domian: unknown key (did you mean 'domain'?)")
+        self.says(HEAD + "[machine]\ncpus = 17\n" + NEWLIB, "machine.cpus: 17 is not from 1 to 16")
+
+    def test_unknown_key(self):
+        self.says(HEAD + NEWLIB + "weigth = 3",
+                  "domain[0].weigth (a): unknown key (did you mean 'weight'?)")
+        with self.assertRaises(ManifestError) as caught:
+            schema.parse(HEAD + NEWLIB + "zzz = 3")
+        self.assertIn("domain[0].zzz (a): unknown key (known: cap, cmdline", str(caught.exception))
+
+    def test_types(self):
+        self.says(HEAD + NEWLIB + 'vcpus = "2"', "domain[0].vcpus (a): must be a number, not '2'")
+        self.says(HEAD + NEWLIB + "vcpus = true", "domain[0].vcpus (a): must be a number, not True")
+        self.says(HEAD + NEWLIB + "uart = 1", "domain[0].uart (a): must be true or false, not 1")
+        self.says(HEAD + NEWLIB + "cmdline = 1", "domain[0].cmdline (a): must be text in quotes, not 1")
+        self.says(HEAD + NEWLIB + "pin = 1", "domain[0].pin (a): must be a list, not 1")
+
+    def test_names(self):
+        self.says(HEAD + NEWLIB.replace('"a"\n', '"A"\n', 1),
+                  "domain[0].name (A): 'A' must be a lower-case letter, then letters, digits, - and _, "
+                  "at most 31 in all")
+        self.says(HEAD + NEWLIB + NEWLIB, "domain[1].name (a): domain[0] has this name already")
+        self.says(HEAD + NEWLIB.replace('"a"\n', '"init"\n', 1),
+                  "domain[0].name (init): 'init' is the root domain's own name")
+        self.says(HEAD + '[[domain]]\nkind = "newlib"\nkernel = "k"\nmem = "1M"',
+                  "domain[0].name: is missing")
+
+    def test_choices(self):
+        self.says(HEAD + NEWLIB.replace('"newlib"', '"linx"'),
+                  "domain[0].kind (a): 'linx' is not a value (did you mean 'linux'?)")
+        self.says(HEAD + NEWLIB + 'on_exit = "restrat"',
+                  "domain[0].on_exit (a): 'restrat' is not a value (did you mean 'restart'?)")
+
+    def test_sizes(self):
+        def with_mem(text):
+            return HEAD + NEWLIB.replace('"1M"', f'"{text}"')
+        self.says(with_mem("lots"),
+                  "domain[0].mem (a): 'lots' is not a size (\"512K\", \"64M\", \"1G\")")
+        self.says(with_mem("0M"), "domain[0].mem (a): '0M' is not from 4K to 512G")
+        self.says(with_mem("513G"), "domain[0].mem (a): '513G' is not from 4K to 512G")
+        self.says(with_mem("5K"), "domain[0].mem (a): '5K' is not a whole number of 4K pages")
+        self.says(with_mem("32K"),
+                  "domain[0].mem (a): 32K is too little for a newlib domain: at least 64K")
+        self.says(HEAD + LINUX.replace("32M", "8M"),
+                  "domain[0].mem (vm): 8192K is too little for a linux domain: at least 16384K")
+
+    def test_ranges(self):
+        self.says(HEAD + NEWLIB + "vcpus = 0", "domain[0].vcpus (a): 0 is not from 1 to 16")
+        self.says(HEAD + NEWLIB + "weight = 65536", "domain[0].weight (a): 65536 is not from 1 to 65535")
+        self.says(HEAD + NEWLIB + "cap = -1", "domain[0].cap (a): -1 is not from 0 to 1600")
+        self.says(HEAD + LINUX + "vtlb = -1",
+                  "domain[0].vtlb (vm): -1 is neither \"max\" nor a number of leaf tables from 0")
+
+    def test_pin(self):
+        self.says(HEAD + NEWLIB + "pin = [1, 1]", "domain[0].pin (a): names a processor twice")
+        self.says(HEAD + NEWLIB + "pin = [64]", "domain[0].pin (a): 64 is not a processor number")
+        self.says(HEAD + "[machine]\ncpus = 2\n" + NEWLIB + "pin = [2]",
+                  "domain[0].pin (a): processor 2 does not exist: machine.cpus is 2")
+
+    def test_combinations(self):
+        self.says(HEAD + NEWLIB + 'initrd = "x"', "domain[0].initrd (a): only a linux domain has one")
+        self.says(HEAD + NEWLIB + "vtlb = 64",
+                  "domain[0].vtlb (a): only a linux domain has one: newlib domains map explicitly")
+        self.says(HEAD + NEWLIB + "uart = true\n" + NEWLIB.replace('"a"\n', '"b"\n', 1) + "uart = true",
+                  "domain[1].uart (b): domain[0] (a) owns the serial line already")
+
+    def test_command_line(self):
+        self.says(HEAD + NEWLIB + 'cmdline = "\\n"',
+                  "domain[0].cmdline (a): has characters that are not printable ASCII")
+        self.says(HEAD + NEWLIB + f'cmdline = "{"x" * 2048}"',
+                  "domain[0].cmdline (a): is 2048 characters long, at most 2047")
+
+    def test_everything_at_once(self):
+        self.says(HEAD + NEWLIB + "vcpus = 0\nweight = 0\nbogus = 1",
+                  "domain[0].vcpus (a): 0 is not from 1 to 16",
+                  "domain[0].weight (a): 0 is not from 1 to 65535")
+
+    def test_too_many(self):
+        text = HEAD + "".join(NEWLIB.replace('"a"\n', f'"a{i}"\n', 1) for i in range(65))
+        self.says(text, "domain: 65 domains, at most 64")
+
+
+class Defaults(unittest.TestCase):
+    def test_values(self):
+        manifest = schema.parse(HEAD + NEWLIB + "uart = true\n" + LINUX)
+        service, guest = manifest.domains
+        self.assertFalse(service.console)
+        self.assertTrue(guest.console)
+        self.assertEqual(guest.vtlb, ABI.VTLB_MAX)
+        self.assertEqual(guest.kmem, (32 << 20) // 64 + (512 << 10))
+        self.assertEqual((guest.vcpus, guest.weight, guest.cap, guest.on_exit),
+                         (1, 256, 0, "report"))
+
+    def test_no_console_without_a_service(self):
+        self.assertFalse(schema.parse(HEAD + LINUX).domains[0].console)
+
+    def test_shipped_manifests(self):
+        for path in sorted((ROOT / "images").glob("*.toml")):
+            with self.subTest(path.name):
+                schema.parse(path.read_text())
+
+
+class Lowering(unittest.TestCase):
+    def setUp(self):
+        self.temp = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temp.cleanup)
+        self.dir = pathlib.Path(self.temp.name)
+        self.put("init.elf", make_elf())
+        self.put("a.elf", make_elf(size=300))
+        self.put("bzImage", make_bzimage(make_elf(0x200000, 5000, note=ringfence_note())))
+        self.put("shell.cpio", b"070701" * 100)
+
+    def put(self, name, data):
+        (self.dir / name).write_bytes(data)
+
+    def lower(self, text, mem=0):
+        return lower.lower(schema.parse(HEAD + text), self.dir, self.dir, mem)[0]
+
+    def says(self, text, expected, mem=0):
+        with self.assertRaises(ManifestError) as caught:
+            self.lower(text, mem)
+        self.assertIn(expected, str(caught.exception))
+
+    def entries(self, image):
+        header = ABI.unpack("image_header", image)
+        return [ABI.unpack("image_entry", image, 64 + 64 * i) for i in range(header["count"])]
+
+    def test_good_image(self):
+        image = self.lower(NEWLIB + LINUX + 'initrd = "shell.cpio"\n'
+                           + LINUX.replace('"vm"', '"vm2"') + 'initrd = "shell.cpio"\n')
+        entries = self.entries(image)
+        self.assertEqual([e["name"] for e in entries],
+                         ["init", "manifest", "a.elf", "bzImage", "shell.cpio"])
+        blob = image[entries[1]["offset"]:][:entries[1]["size"]]
+        self.assertEqual(ABI.unpack("manifest_header", blob)["domains"], 3)
+        second = ABI.unpack("manifest_domain", blob, 128 + 240)
+        self.assertEqual((second["name"], second["kernel_entry"], second["initrd_entry"]),
+                         ("vm2", 3, 4))
+
+    def test_c_validator_agrees(self):
+        checker = os.environ.get("IMAGE_CHECK")
+        if not checker:
+            self.skipTest("IMAGE_CHECK does not name the host program")
+        path = self.dir / "out.img"
+        path.write_bytes(self.lower(NEWLIB + LINUX + 'initrd = "shell.cpio"\ncmdline = "a b"\n'))
+        result = subprocess.run([checker, str(path)], text=True, capture_output=True, check=False)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        path.write_bytes(path.read_bytes()[:-4096])
+        result = subprocess.run([checker, str(path)], text=True, capture_output=True, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("truncated", result.stderr)
+
+    def test_reproducible(self):
+        self.assertEqual(self.lower(NEWLIB), self.lower(NEWLIB))
+
+    def test_symbols_are_dropped(self):
+        image = self.lower(NEWLIB)
+        self.assertNotIn(b"sections and symbols", image)
+
+    def test_missing_file(self):
+        self.says(NEWLIB.replace("a.elf", "b.elf"), "domain[0].kernel (a): no file 'b.elf'")
+        self.says(LINUX + 'initrd = "none"', "domain[0].initrd (vm): no file 'none'")
+
+    def test_truncated_bzimage(self):
+        self.put("bzImage", make_bzimage(make_elf(0x200000, 5000), cut=100))
+        self.says(LINUX, "is truncated: its header promises")
+
+    def test_damaged_bzimage(self):
+        data = bytearray(make_bzimage(make_elf(0x200000, 5000)))
+        data[1040:1060] = b"\xff" * 20
+        self.put("bzImage", bytes(data))
+        self.says(LINUX, "has a damaged payload")
+
+    def test_not_a_kernel(self):
+        self.put("bzImage", b"#!/bin/sh\n")
+        self.says(LINUX, "is neither an ELF file nor a bzImage")
+
+    def test_not_for_ringfence(self):
+        self.put("bzImage", make_bzimage(make_elf(0x200000, 5000)))
+        self.says(LINUX, "is not built for Ringfence")
+
+    def test_truncated_elf(self):
+        self.put("a.elf", make_elf(size=3000)[:2000])
+        self.says(NEWLIB, "is truncated: a segment needs")
+
+    def test_bad_elf(self):
+        cases = [(make_elf()[:30], "is not an ELF file"), (make_elf(0x1000), "is linked at 0x1000"),
+                 (make_elf(flags=7), "writable and executable"), (make_elf(flags=6), "is not code"),
+                 (make_elf(segments=2, size=PAGE + 1), "overlapping segments"),
+                 (make_elf(memsz=8 << 20), "the domain has 1024K"),
+                 (make_elf(memsz=10), "larger in the file than in memory")]
+        for data, expected in cases:
+            with self.subTest(expected):
+                self.put("a.elf", data)
+                self.says(NEWLIB, expected)
+
+    def test_too_little_memory(self):
+        self.put("shell.cpio", b"x" * (40 << 20))
+        self.says(LINUX + 'initrd = "shell.cpio"', "needs at least 47M with its initrd")
+
+    def test_machine_too_small(self):
+        self.says(LINUX, "machine.mem: needs ", mem=32 << 20)
+        self.says('[machine]\nmem = "16M"\n' + NEWLIB, "has 16M")
+        self.lower(LINUX, mem=256 << 20)
+
+    def test_payloads(self):
+        self.assertEqual(files._decompress(gzip.compress(b"abc")), b"abc")
+        with self.assertRaises(files.FileError):
+            files._decompress(b"garbage")
+
+
+if __name__ == "__main__":
+    unittest.main()
