@@ -41,14 +41,13 @@ endfunction()
 
 function(ringfence_add_domain name)
 	add_executable(${name})
+	set_property(GLOBAL APPEND PROPERTY RINGFENCE_DOMAINS ${name})
 	ringfence_domain_target(${name} ${ARGN})
 	set_target_properties(${name} PROPERTIES
 		SUFFIX .elf
 		RUNTIME_OUTPUT_DIRECTORY ${DOMAIN_OUTPUT_DIR}
 		LINK_DEPENDS "${DOMAIN_LINKER_SCRIPT};${NEWLIB_LIBC}")
-	if(NOT name STREQUAL "pv")
-		target_link_libraries(${name} PRIVATE pv)
-	endif()
+	target_link_libraries(${name} PRIVATE pv)
 	target_link_options(${name} PRIVATE
 		-nostdlib -static -no-pie -Wl,-T,${DOMAIN_LINKER_SCRIPT} -Wl,--gc-sections
 		-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack)

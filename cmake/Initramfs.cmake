@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Initial RAM file systems of Linux guests.
+#
+#   ringfence_add_initramfs(NAME [BUSYBOX] [TREES dir...] [FILES /path=file...] [DEPENDS target...])
+#       <build>/images/NAME.cpio; target: NAME_initramfs. Later trees win over earlier ones.
+#   ringfence_add_static_program(NAME source... [LIBS l...])
+#       a static Linux program for such an archive, linked with the host's libc.
+
+set(INITRAMFS_TOOL ${CMAKE_SOURCE_DIR}/tools/mkinitramfs.py)
+set(BUSYBOX_PROGRAM /bin/busybox CACHE FILEPATH "Static busybox for the guests")
+
+function(ringfence_add_initramfs name)
+	cmake_parse_arguments(PARSE_ARGV 1 ARG "BUSYBOX" "" "TREES;FILES;DEPENDS")
+	set(out ${CMAKE_BINARY_DIR}/images/${name}.cpio)
+	set(arguments --out ${out})
+	set(inputs ${INITRAMFS_TOOL})
+	if(ARG_BUSYBOX)
+		list(APPEND arguments --busybox ${BUSYBOX_PROGRAM})
+		list(APPEND inputs ${BUSYBOX_PROGRAM})
+	endif()
+	foreach(tree ${ARG_TREES})
+		file(GLOB_RECURSE found CONFIGURE_DEPENDS ${tree}/*)
+		list(APPEND arguments --tree ${tree})
+		list(APPEND inputs ${found})
+	endforeach()
+	foreach(item ${ARG_FILES})
+		list(APPEND arguments --file ${item})
+	endforeach()
+	add_custom_command(OUTPUT ${out}
+		COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/images
+		COMMAND Python3::Interpreter -B ${INITRAMFS_TOOL} ${arguments}
+		DEPENDS ${inputs} ${ARG_DEPENDS}
+		COMMENT "Packing ${name}.cpio"
+		VERBATIM)
+	add_custom_target(${name}_initramfs ALL DEPENDS ${out})
+endfunction()
+
+function(ringfence_add_static_program name)
+	cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LIBS")
+	add_executable(${name} ${ARG_UNPARSED_ARGUMENTS} ${ARG_SOURCES})
+	target_compile_options(${name} PRIVATE -std=gnu11 -O2 -g -Wall -Wextra -Werror)
+	target_link_options(${name} PRIVATE -static)
+	target_link_libraries(${name} PRIVATE ${ARG_LIBS})
+endfunction()
