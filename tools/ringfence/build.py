@@ -2,10 +2,15 @@
 """`build`: dependencies, CMake, Ninja. Quiet when nothing is to do, so that `run` starts at once."""
 
 import os
+import re
 import shutil
 import subprocess
 
 from . import deps, paths, status, ui
+
+STEP = re.compile(r"\[\d+/\d+\] ")
+QUIET = ("ninja: Entering directory", "ninja: no work to do")
+FIRST = " (the first time takes a while: Linux and newlib are built from source)"
 
 
 def _configure():
@@ -22,26 +27,42 @@ def _configure():
         raise ui.Stop("cmake failed", status.BUILD, "\n".join(result.stdout.splitlines()[-20:]))
 
 
+def _ninja(targets):
+    """Run Ninja; its step lines become one progress line, everything else is shown as it comes."""
+    log_path = paths.LOGS / "build.log"
+    paths.LOGS.mkdir(parents=True, exist_ok=True)
+    env = dict(os.environ, NINJA_STATUS="[%f/%t] ")
+    process = subprocess.Popen(["ninja", "-C", str(paths.BUILD), *targets], env=env, text=True,
+                               errors="replace", stdout=subprocess.PIPE)
+    progress = None
+    with open(log_path, "w") as log:
+        for line in process.stdout:
+            log.write(line)
+            if line.startswith(QUIET) or "Re-checking globbed" in line:
+                continue
+            if progress is None:
+                progress = ui.Progress("building" + (FIRST if not paths.BZIMAGE.exists() else ""))
+            if STEP.match(line):
+                progress.step(line.strip())
+            else:
+                progress.text(line)
+    code = process.wait()
+    if progress and not code:
+        progress.done("built")
+    return code
+
+
 def build(targets=(), groups=("build",)):
     """Make everything, or only `targets`, current. Raises ui.Stop when it cannot."""
     deps.ensure(groups)
     paths.BUILD.mkdir(parents=True, exist_ok=True)
     _configure()
-    env = dict(os.environ, NINJA_STATUS="[%f/%t %es] ")
-    # -n costs a tenth of a second and keeps "no work to do" off the screen.
-    probe = subprocess.run(["ninja", "-C", str(paths.BUILD), "-n", *targets],
-                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    if probe.returncode == 0 and "no work to do" in probe.stdout:
-        return
-    ui.say("building" + (" (the first time takes a while: Linux and newlib are built from source)"
-                         if not paths.BZIMAGE.exists() else ""))
-    code = subprocess.run(["ninja", "-C", str(paths.BUILD), *targets], env=env,
-                          check=False).returncode
-    if code:
-        raise ui.Stop("the build failed; the messages above say where", status.BUILD)
+    if _ninja(targets):
+        raise ui.Stop("the build failed; the messages above say where", status.BUILD,
+                      f"Full log: {paths.show(paths.LOGS / 'build.log')}")
 
 
 def main(_options):
-    build()
+    build(groups=("build", "run", "test"))
     ui.say(f"built everything below {paths.show(paths.BUILD)}")
     return status.OK

@@ -61,6 +61,11 @@ class Progress:
         else:
             print(line, file=sys.stderr, flush=True)
 
+    def text(self, text):
+        """A message that must stay on the screen."""
+        sys.stderr.write(("\r\x1b[K" if self.tty else "") + text)
+        sys.stderr.flush()
+
     def done(self, text="done"):
         if self.tty:
             sys.stderr.write("\r\x1b[K")

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The front door with a play-acting QEMU: exit statuses, quit key, time-out, signals, the terminal."""
+
+import os
+import pathlib
+import pty
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from ringfence import debver, deps, status, terminal  # noqa: E402
+
+FAKE = """#!/bin/sh
+echo "$@" > "$FAKE_DIR/argv"
+"""
+WAIT = 30
+
+
+class Versions(unittest.TestCase):
+    def test_order(self):
+        ordered = ["1.0~rc1", "1.0", "1.0-1", "1.0-1~deb12u1", "1.0-1+b1", "1.2", "1.10", "1:0.1"]
+        ordered[2], ordered[3] = ordered[3], ordered[2]
+        for low, high in zip(ordered, ordered[1:]):
+            self.assertEqual((debver.compare(low, high), debver.compare(high, low)), (-1, 1),
+                             f"{low} {high}")
+        self.assertEqual(debver.compare("1:7.2+dfsg-7", "1:7.2+dfsg-7"), 0)
+        self.assertEqual(debver.compare("6.12.117-1~deb12u1", "6.12.117-1~deb12u1"), 0)
+
+
+class Dependencies(unittest.TestCase):
+    def test_list_is_complete(self):
+        packages, _ = deps.load()
+        self.assertEqual(len(packages), len({p.name for p in packages}))
+        for package in packages:
+            self.assertTrue(package.why and package.probe and package.groups, package.name)
+
+    def test_install_command_names_everything(self):
+        self.assertIn("apt-get install --no-install-recommends a b", deps.install_command(["a", "b"]))
+
+
+class Statuses(unittest.TestCase):
+    def test_from_qemu(self):
+        def of(value):
+            return status.from_qemu(value << 1 | 1)[0]
+        self.assertEqual(of(status.EXIT_BASE), status.OK)
+        self.assertEqual(of(status.EXIT_BASE + 7), 7)
+        self.assertEqual(of(status.EXIT_BASE + 99), 99)
+        self.assertEqual(of(status.EXIT_PANIC), status.PANIC)
+        self.assertEqual(of(status.EXIT_INIT_FAILED), status.INIT)
+        self.assertEqual(status.from_qemu(1)[0], status.QEMU)
+        self.assertEqual(status.from_qemu(0)[0], status.RESET)
+        self.assertEqual(status.from_qemu(-9)[0], status.QEMU)
+
+
+class Keys(unittest.TestCase):
+    def test_everything_but_the_quit_key_passes(self):
+        keys = terminal.KeyFilter()
+        self.assertEqual(keys.feed(b"ab\x03\x1c"), b"ab\x03\x1c")
+        self.assertEqual(keys.feed(b"x\x1d"), b"x")
+        self.assertEqual(keys.feed(b"1y"), b"\x1d1y")
+        self.assertEqual(keys.feed(b"\x1d\x1d"), b"\x1d\x1d")
+        with self.assertRaises(terminal.Quit):
+            keys.feed(b"\x1dq")
+
+    def test_quit_in_two_pieces(self):
+        keys = terminal.KeyFilter()
+        self.assertEqual(keys.feed(b"\x1d"), b"")
+        with self.assertRaises(terminal.Quit):
+            keys.feed(b"q")
+
+
+class Fixture(unittest.TestCase):
+    """Runs ./ringfence as a user would."""
+
+    def setUp(self):
+        self.temp = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temp.cleanup)
+        self.dir = pathlib.Path(self.temp.name)
+        self.image = self.dir / "image"
+        self.image.write_bytes(b"x")
+
+    def env(self, script):
+        fake = self.dir / "qemu"
+        fake.write_text(FAKE + script)
+        fake.chmod(0o755)
+        return dict(os.environ, RINGFENCE_QEMU=str(fake), FAKE_DIR=str(self.dir),
+                    RINGFENCE_BUILD_DIR=str(self.dir / "build"))
+
+    def argv(self, *more):
+        return [str(ROOT / "ringfence"), "run", "--kernel", str(self.image), "--initrd",
+                str(self.image), *more]
+
+    def run_door(self, script, *more, stdin=b""):
+        return subprocess.run(self.argv(*more), env=self.env(script), input=stdin,
+                              capture_output=True, timeout=WAIT, check=False)
+
+
+class Door(Fixture):
+    """Without a terminal."""
+
+    def test_output_log_and_status(self):
+        log = self.dir / "log"
+        result = self.run_door("echo hello from the machine; exit 33\n", "--headless", "--log", str(log))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stdout, b"hello from the machine\n")
+        self.assertEqual(log.read_bytes(), b"hello from the machine\n")
+
+    def test_guest_code(self):
+        self.assertEqual(self.run_door("exit 47\n").returncode, 7)
+
+    def test_panic_shows_the_kernels_log(self):
+        result = self.run_door('for a in $FAKE_ARGS "$@"; do case $a in file:*) '
+                               'echo "PANIC: test" > "${a#file:}";; esac; done; exit 255\n')
+        self.assertEqual(result.returncode, status.PANIC)
+        self.assertIn(b"PANIC: test", result.stderr)
+
+    def test_qemu_failure(self):
+        result = self.run_door("echo qemu: no such device >&2; exit 1\n")
+        self.assertEqual(result.returncode, status.QEMU)
+        self.assertIn(b"no such device", result.stderr)
+
+    def test_reset(self):
+        self.assertEqual(self.run_door("exit 0\n").returncode, status.RESET)
+
+    def test_timeout(self):
+        result = self.run_door("exec sleep 60\n", "--timeout", "1")
+        self.assertEqual(result.returncode, status.TIMEOUT)
+
+    def test_input_reaches_the_machine(self):
+        result = self.run_door("read line; echo got $line; exit 33\n", stdin=b"words\n")
+        self.assertEqual(result.stdout, b"got words\n")
+
+    def test_usage(self):
+        for arguments in (["--cpus", "0"], ["--cpus", "17"], ["--mem", "lots"], ["--timeout", "x"],
+                          ["--frob"], ["dev.toml"]):
+            with self.subTest(arguments):
+                self.assertEqual(self.run_door("exit 33\n", *arguments).returncode, status.USAGE)
+        result = subprocess.run([str(ROOT / "ringfence"), "rnu"], capture_output=True, check=False)
+        self.assertEqual(result.returncode, status.USAGE)
+
+    def test_machine_options(self):
+        self.run_door("exit 33\n", "--cpus", "3", "--mem", "1G", "--icount", "--headless",
+                      "--append", "audit")
+        argv = (self.dir / "argv").read_text()
+        for part in ("-smp 3", "-m 1024", "shift=0,sleep=off", "audit headless"):
+            self.assertIn(part, argv)
+
+    def test_signal(self):
+        process = subprocess.Popen(self.argv(), env=self.env("echo up; exec sleep 60\n"),
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=WAIT)
+        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
+
+
+class Terminal(Fixture):
+    """On a terminal: raw while it runs, as before afterwards."""
+
+    def start(self, script):
+        self.master, slave = pty.openpty()
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        process = subprocess.Popen(self.argv(), env=self.env(script), stdin=slave, stdout=slave,
+                                   stderr=slave, start_new_session=True)
+        self.addCleanup(os.close, slave)
+        self.addCleanup(os.close, self.master)
+        return process
+
+    def wait_for(self, text):
+        seen, deadline = b"", time.monotonic() + WAIT
+        while text not in seen:
+            self.assertLess(time.monotonic(), deadline, seen)
+            if select.select([self.master], [], [], 1)[0]:
+                seen += os.read(self.master, 4096)
+        return seen
+
+    def ends(self, process, code):
+        # The terminal's buffer must be drained or the door cannot write its last words.
+        deadline = time.monotonic() + WAIT
+        while process.poll() is None and time.monotonic() < deadline:
+            if select.select([self.master], [], [], 0.1)[0]:
+                os.read(self.master, 4096)
+        self.assertEqual(process.wait(1), code)
+        self.assertEqual(termios.tcgetattr(self.slave), self.before)
+
+    def test_quit_key(self):
+        process = self.start("echo up; exec sleep 60\n")
+        self.wait_for(b"up")
+        self.assertNotEqual(termios.tcgetattr(self.slave), self.before)
+        os.write(self.master, b"\x1dq")
+        self.ends(process, status.OK)
+
+    def test_control_c_goes_to_the_guest(self):
+        process = self.start("echo up; head -c 1 | od -An -tx1; exit 33\n")
+        self.wait_for(b"up")
+        os.write(self.master, b"\x03")
+        self.wait_for(b"03")
+        self.ends(process, status.OK)
+
+    def test_restored_after_signal_and_crash(self):
+        for script, number, code in (("echo up; exec sleep 60\n", signal.SIGTERM, 143),
+                                     ("echo up; exec sleep 60\n", signal.SIGHUP, 129),
+                                     ("echo up; kill -SEGV $$\n", None, status.QEMU)):
+            with self.subTest(code):
+                process = self.start(script)
+                self.wait_for(b"up")
+                if number:
+                    process.send_signal(number)
+                self.ends(process, code)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`bench`: builds, then hands over to tests/bench/run.py, which measures and prints the table."""
+
+import subprocess
+import sys
+
+from . import build, paths, status, ui
+
+PROGRAM = paths.ROOT / "tests" / "bench" / "run.py"
+
+
+def main(options):
+    if not PROGRAM.exists():
+        raise ui.Stop(f"{paths.show(PROGRAM)} is missing from this tree", status.MISSING)
+    build.build(groups=("build", "run", "test"))
+    command = [sys.executable, "-B", str(PROGRAM), "--build", str(paths.BUILD)]
+    if options.only:
+        command += ["--only", options.only]
+    if options.output:
+        command += ["--output", options.output]
+    return subprocess.run(command, check=False).returncode and status.FAILED
