@@ -8,6 +8,12 @@ set(LINUX_PATCHES ${CMAKE_SOURCE_DIR}/guest-patches/linux-6.12)
 set(LINUX_CONFIGS ${CMAKE_SOURCE_DIR}/guest-patches/config)
 set(LINUX_DIR ${CMAKE_BINARY_DIR}/linux)
 
+# A developer with several work trees of one clone builds Linux once and says so with
+# `git config ringfence.linux-build DIR`.
+if(NOT RINGFENCE_LINUX_BUILD)
+	execute_process(COMMAND git -C ${CMAKE_SOURCE_DIR} config --get ringfence.linux-build
+		OUTPUT_VARIABLE RINGFENCE_LINUX_BUILD OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
 if(RINGFENCE_LINUX_BUILD)
 	set(LINUX_DIR ${RINGFENCE_LINUX_BUILD})
 endif()
@@ -15,7 +21,8 @@ set(LINUX_BZIMAGE ${LINUX_DIR}/arch/x86/boot/bzImage)
 set(LINUX_VMLINUX ${LINUX_DIR}/vmlinux)
 
 if(RINGFENCE_LINUX_BUILD)
-	add_custom_target(linux DEPENDS ${LINUX_BZIMAGE})
+	message(STATUS "Linux: using ${RINGFENCE_LINUX_BUILD}")
+	add_custom_target(linux)
 elseif(RINGFENCE_LINUX AND EXISTS ${LINUX_CONFIGS})
 	file(GLOB LINUX_INPUTS CONFIGURE_DEPENDS ${LINUX_PATCHES}/*.patch ${LINUX_CONFIGS}/*.config)
 	add_custom_command(

@@ -14,16 +14,18 @@ FIRST = " (the first time takes a while: Linux and newlib are built from source)
 
 
 def _configure():
-    if (paths.BUILD / "build.ninja").exists():
+    cache = paths.BUILD / "CMakeCache.txt"
+    if (paths.BUILD / "build.ninja").exists() and cache.exists():
         return
     ui.say("configuring")
+    cache.unlink(missing_ok=True)
+    shutil.rmtree(paths.BUILD / "CMakeFiles", ignore_errors=True)
     command = ["cmake", "-S", str(paths.ROOT), "--preset", "dev", "-B", str(paths.BUILD)]
     command += os.environ.get("RINGFENCE_CMAKE", "").split()
     result = subprocess.run(command, cwd=paths.ROOT, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, check=False)
     if result.returncode:
-        shutil.rmtree(paths.BUILD / "CMakeFiles", ignore_errors=True)
-        (paths.BUILD / "CMakeCache.txt").unlink(missing_ok=True)
+        cache.unlink(missing_ok=True)
         raise ui.Stop("cmake failed", status.BUILD, "\n".join(result.stdout.splitlines()[-20:]))
 
 
