@@ -33,7 +33,7 @@ struct frame *frame_table;
 static struct spinlock frame_lock = SPINLOCK_INIT;
 static struct block *blocks;
 static u64 nr_frames, nr_managed, nr_free;
-static u32 broken = NO_BLOCK, whole = NO_BLOCK;
+static u32 broken, whole; /* first blocks of the two lists */
 
 static void list_add(u32 *head, u32 b)
 {
@@ -158,6 +158,9 @@ void frame_init(void)
 	nr_blocks = (nr_frames + BLOCK_FRAMES - 1) / BLOCK_FRAMES;
 	frame_table = paddr_to_ptr(boot_mem_alloc(nr_frames * sizeof(*frame_table), PAGE_SIZE));
 	blocks = paddr_to_ptr(boot_mem_alloc(nr_blocks * sizeof(*blocks), PAGE_SIZE));
+	nr_free = 0;
+	broken = NO_BLOCK;
+	whole = NO_BLOCK;
 	for (u64 i = 0; i < nr_blocks; i++)
 		blocks[i] = (struct block){ 0, 0, NO_BLOCK, NO_BLOCK };
 

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * test_mem.c - populate, release, copy, explicit maps, and the end of a domain.
+ */
+#include "guest.h"
+
+static void test_populate(void **state)
+{
+	struct domain *dom;
+	struct levels_seen before;
+	(void)state;
+
+	host_machine_init(MIB(32), 1, NULL);
+	before = levels_now();
+	dom = host_domain(PV_KIND_EXPLICIT, 700, 64, PV_VTLB_MAX);
+	assert_int_equal(mem_populate(dom, 5, 3), 3);
+	assert_int_equal(mem_populate(dom, 4, 3), 1); /* stops at the first that is taken */
+	assert_int_equal(mem_populate(dom, 5, 1), -PV_EEXIST);
+	assert_int_equal(mem_populate(dom, 100, 100), 16);
+	guest_populate(dom, 1024, 512);
+	assert_int_equal(dom->mm.mem_used, 4 + 16 + 512);
+	assert_int_equal((u64)guest_page(dom, 1024) % MIB(2), (u64)host_ram % MIB(2));
+	guest_populate(dom, 2000, 700 - 532);
+	assert_int_equal(mem_populate(dom, 3000, 1), -PV_ENOMEM);
+	assert_int_equal(dom->mm.mem_used, 700);
+	host_domain_free(dom);
+	assert_levels(before);
+}
+
+/* A 2 MiB block begun and not finished is given back when its quota is needed. */
+static void test_reservation(void **state)
+{
+	struct domain *dom;
+	struct levels_seen before;
+	(void)state;
+
+	host_machine_init(MIB(32), 1, NULL);
+	before = levels_now();
+	dom = host_domain(PV_KIND_EXPLICIT, 520, 64, PV_VTLB_MAX);
+	assert_int_equal(mem_populate(dom, 512, 512), 16);
+	assert_int_equal(dom->mm.mem_used, 512);
+	guest_populate(dom, 4096, 504);
+	assert_int_equal(dom->mm.mem_used, 520);
+	assert_int_equal(mem_populate(dom, 0, 1), -PV_ENOMEM);
+	guest_tag(dom, 512, 16);
+	host_domain_free(dom);
+	assert_levels(before);
+}
+
+static void test_kmem_bounds(void **state)
+{
+	struct domain *dom;
+	struct levels_seen before;
+	u64 n = 0;
+	(void)state;
+
+	host_machine_init(MIB(32), 1, NULL);
+	before = levels_now();
+	assert_null(host_domain(PV_KIND_WALKED, 10, 3, PV_VTLB_MAX));
+	assert_levels(before);
+	dom = host_domain(PV_KIND_EXPLICIT, 1000, 32, PV_VTLB_MAX);
+	while (mem_populate(dom, n << 18, 1) == 1) /* two map pages each */
+		n++;
+	assert_true(n >= 8 && dom->mm.kmem_used <= 32);
+	assert_int_equal(mem_populate(dom, n << 18, 1), -PV_ENOMEM);
+	host_domain_free(dom);
+	assert_levels(before);
+}
+
+static void test_release(void **state)
+{
+	struct domain *dom;
+	mfn_t pinned;
+	(void)state;
+
+	host_machine_init(MIB(32), 2, NULL);
+	dom = host_domain(PV_KIND_EXPLICIT, 64, 64, PV_VTLB_MAX);
+	guest_populate(dom, 0, 64);
+	assert_int_equal(gfn_pin(dom, 9, &pinned), 0);
+	assert_int_equal(mem_release(dom, 8, 4), 1);
+	assert_int_equal(mem_release(dom, 8, 1), -PV_ENOENT);
+	assert_int_equal(mem_release(dom, 9, 1), -PV_EBUSY);
+	assert_int_equal(gfn_pin(dom, 8, &pinned), -PV_EFAULT);
+	assert_int_equal(dom->mm.mem_used, 63);
+	assert_int_equal(mem_populate(dom, 8, 1), 1);
+	host_domain_free(dom);
+}
+
+static void test_copy(void **state)
+{
+	struct domain *a, *b;
+	(void)state;
+
+	host_machine_init(MIB(32), 1, NULL);
+	a = host_domain(PV_KIND_EXPLICIT, 64, 64, PV_VTLB_MAX);
+	b = host_domain(PV_KIND_WALKED, 64, 64, PV_VTLB_MAX);
+	guest_populate(a, 0, 20);
+	guest_populate(b, 0, 18);
+	guest_tag(a, 0, 20);
+	assert_int_equal(mem_copy(b, 0, a, 1, 19), 16);
+	assert_int_equal(mem_copy(b, 16, a, 17, 3), 2);
+	for (u64 i = 0; i < 18; i++)
+		assert_int_equal(*(u64 *)guest_page(b, i), i + 1);
+	assert_int_equal(mem_copy(b, 18, a, 0, 1), -PV_EFAULT);
+	host_domain_free(a);
+	host_domain_free(b);
+}
+
+static void test_explicit_map(void **state)
+{
+	struct domain *dom;
+	struct vcpu *v;
+	(void)state;
+
+	host_machine_init(MIB(32), 2, NULL);
+	dom = host_domain(PV_KIND_EXPLICIT, 64, 64, PV_VTLB_MAX);
+	v = host_vcpu(dom, 0);
+	guest_populate(dom, 0, 64);
+	guest_tag(dom, 0, 64);
+	assert_int_equal(aspace_map(dom, 0x400000, 0, 4, PV_PROT_READ | PV_PROT_WRITE), 4);
+	assert_int_equal(aspace_map(dom, 0x3ff000, 8, 4, PV_PROT_READ), 1);
+	assert_int_equal(aspace_map(dom, 0x400000, 8, 4, PV_PROT_READ), -PV_EEXIST);
+	assert_int_equal(aspace_map(dom, 0x500000, 100, 1, PV_PROT_READ), -PV_EFAULT);
+	host_run(v);
+	assert_int_equal(touch(0x401008, HOST_WRITE), 1);
+	assert_int_equal(touch(0x3ff000, HOST_READ), 8);
+	expect_fault(0x3ff000, HOST_WRITE, 3);
+	expect_fault(0x400000, HOST_EXEC, 17);
+	expect_fault(0x404000, HOST_READ, 0);
+	expect_fault(0x500000, HOST_WRITE, 2);
+	expect_fault(PV_HOLE_START, HOST_READ, 0);
+	expect_fault(KERNEL_VA, HOST_READ, 0);
+
+	assert_int_equal(aspace_protect(dom, 0x401000, 1, PV_PROT_READ | PV_PROT_EXEC), 1);
+	expect_fault(0x401000, HOST_WRITE, 3);
+	assert_int_equal(touch(0x401000, HOST_EXEC), 1);
+	assert_int_equal(aspace_unmap(dom, 0x401000, 2), 2);
+	expect_fault(0x401000, HOST_READ, 0);
+	assert_int_equal(touch(0x403000, HOST_READ), 3);
+	assert_int_equal(aspace_unmap(dom, 0x401000, 1), -PV_ENOENT);
+
+	/* A frame taken away leaves the map but not the memory. */
+	assert_int_equal(mem_release(dom, 3, 1), 1);
+	expect_fault(0x403000, HOST_READ, 0);
+	assert_int_equal(mem_populate(dom, 3, 1), 1);
+	assert_int_equal(touch(0x403000, HOST_READ), 0);
+	host_domain_free(dom);
+}
+
+static void test_module(void **state)
+{
+	struct domain *dom;
+	struct vcpu *v;
+	mfn_t mfn;
+	(void)state;
+
+	host_machine_init(MIB(32), 1, NULL);
+	dom = host_domain(PV_KIND_EXPLICIT, 64, 64, PV_VTLB_MAX);
+	v = host_vcpu(dom, 0);
+	mfn = frame_alloc_large();
+	for (u32 i = 0; i < 40; i++)
+		*(u64 *)mfn_ptr(mfn + i) = 1000 + i;
+	assert_int_equal(mem_map_module(dom, PV_ROOT_MODULE_BASE >> 12, mfn << 12, 40), 0);
+	assert_int_equal(aspace_map(dom, PV_ROOT_MODULE_BASE, PV_ROOT_MODULE_BASE >> 12, 40,
+				    PV_PROT_READ | PV_PROT_WRITE), -PV_EPERM);
+	assert_int_equal(aspace_map(dom, PV_ROOT_MODULE_BASE, PV_ROOT_MODULE_BASE >> 12, 40,
+				    PV_PROT_READ), 40);
+	guest_populate(dom, 0, 4);
+	assert_int_equal(mem_copy(dom, 0, dom, (PV_ROOT_MODULE_BASE >> 12) + 7, 4), 4);
+	assert_int_equal(*(u64 *)guest_page(dom, 1), 1008);
+	assert_int_equal(mem_copy(dom, PV_ROOT_MODULE_BASE >> 12, dom, 0, 1), -PV_EFAULT);
+	assert_int_equal(mem_release(dom, PV_ROOT_MODULE_BASE >> 12, 1), -PV_EFAULT);
+	host_run(v);
+	assert_int_equal(touch(PV_ROOT_MODULE_BASE + 0x5000, HOST_READ), 1005);
+	expect_fault(PV_ROOT_MODULE_BASE, HOST_WRITE, 3);
+	host_domain_free(dom);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_populate),     cmocka_unit_test(test_reservation),
+		cmocka_unit_test(test_kmem_bounds),  cmocka_unit_test(test_release),
+		cmocka_unit_test(test_copy),	     cmocka_unit_test(test_explicit_map),
+		cmocka_unit_test(test_module),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
