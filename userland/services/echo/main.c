@@ -47,7 +47,7 @@ static void wild_hypercalls(void)
 			v[j] = x >> (x % 64);
 		}
 		nr = v[0] % (PV_HC_COUNT + 2);
-		if (nr == PV_HC_WAIT || nr == PV_HC_VCPU_SETUP || nr == PV_HC_DOM_CTL ||
+		if (nr == PV_HC_CONSOLE_WRITE || nr == PV_HC_WAIT || nr == PV_HC_VCPU_SETUP || nr == PV_HC_DOM_CTL ||
 		    nr == PV_HC_VCPU_CTL || nr == PV_HC_AS_MAP)
 			continue;
 		pv_call(nr, v[0] % 9, v[1], v[2], v[3], v[4], v[5]);
@@ -57,7 +57,7 @@ static void wild_hypercalls(void)
 
 static void misbehave(const char *how)
 {
-	volatile int zero = 0;
+	volatile int zero = 0, one = 1;
 
 	printf("about to do: %s\n", how);
 	if (!strcmp(how, "null"))
@@ -67,7 +67,7 @@ static void misbehave(const char *how)
 	if (!strcmp(how, "stack"))
 		deep(how);
 	if (!strcmp(how, "divide"))
-		printf("%d\n", 1 / zero);
+		printf("%d\n", one / zero);
 	if (!strcmp(how, "memory"))
 		eat_memory();
 	if (!strcmp(how, "hypercalls"))
