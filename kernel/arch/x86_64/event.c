@@ -25,9 +25,10 @@
  */
 static void notify(struct vcpu *v)
 {
-	if (atomic_fetch_or(&v->exit_work, WORK_EVENTS) & WORK_EVENTS)
-		return; /* whoever set it has told, or is about to */
-	if (!sched_wake(v))
+	u32 before = atomic_fetch_or(&v->exit_work, WORK_EVENTS);
+
+	/* A vCPU that sets the bit for itself may block with it: being blocked is looked at always. */
+	if (!sched_wake(v) && !(before & WORK_EVENTS))
 		sched_kick(v);
 }
 
