@@ -95,8 +95,8 @@ PV_DRIVER_TEST(create_out_of_range, "PVABI-DOM-004.1")
 
 	CHECK_OK(OP(INFO, SYSTEM, 0));
 	batch_get(&system, sizeof(system));
-	CREATE_WITH(kind, 2, ERANGE);
-	CREATE_WITH(kind, ~0u, ERANGE);
+	CREATE_WITH(kind, 2, EINVAL);
+	CREATE_WITH(kind, ~0u, EINVAL);
 	CREATE_WITH(mem_pages, 0, ERANGE);
 	CREATE_WITH(kmem_pages, 0, ERANGE);
 	CREATE_WITH(kmem_pages, 31, ERANGE);
