@@ -181,9 +181,9 @@ static struct vcpu *schedule(void)
 		fate = decide_fate(prev);
 	}
 	next = choose(rq, fate == FATE_RUN ? prev : NULL, now);
-	if (next)
-		set_slice(rq, next, now);
 	if (next == prev) {
+		if (next)
+			set_slice(rq, next, now);
 		spin_unlock(&rq->lock);
 		return next;
 	}
@@ -192,6 +192,7 @@ static struct vcpu *schedule(void)
 	if (prev)
 		settle(rq, prev, fate);
 	if (next) {
+		set_slice(rq, next, now); /* with prev in the queue, if it wants on */
 		next->switches++;
 		account_steal(next, now);
 		/* seq: a poster that reads an older state has posted where sched_exit_to_guest() looks */
