@@ -258,5 +258,5 @@ void driver_main(void)
 				good &= run_case(i, ++number);
 	}
 	for (;;)
-		OP(HOST_CTL, POWEROFF, host, good && wanted ? 0 : 1);
+		OP(HOST_CTL, POWEROFF, host, PV_EXIT_BASE + (good && wanted ? 0 : 1));
 }
