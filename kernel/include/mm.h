@@ -61,6 +61,9 @@ struct mm {
 	bool kernel_splintered; /* a kernel-half leaf was cut from a larger guest page */
 	struct table_set limbo, limbo_new; /* unlinked pages: waiting for limbo_epoch, for a ticket */
 	u64 limbo_epoch;
+	struct table_set clean;	  /* pages that may be used again */
+	struct table_set reserve; /* two pages per vCPU: the roots of one more space */
+	u32 vcpus;
 	u64 audit_findings;
 	struct audit *audit;
 	bool absent_seen; /* some leaf may show the dummy where the domain has no memory */
@@ -72,7 +75,7 @@ struct mm {
 #define LINEAR_ROOT (~0ull) /* vcpu_gpr.root: linear translation */
 
 /* ---- machine frames (frame.c) ---- */
-enum frame_state { FRAME_RESERVED, FRAME_FREE, FRAME_TAKEN, FRAME_PRIVATE, FRAME_KMEM, FRAME_LIMBO };
+enum frame_state { FRAME_RESERVED, FRAME_FREE, FRAME_TAKEN, FRAME_PRIVATE, FRAME_KMEM };
 struct frame {
 	u32 gfn;   /* PRIVATE */
 	u16 owner; /* domain slot */

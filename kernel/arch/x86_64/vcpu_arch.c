@@ -102,6 +102,8 @@ void arch_vcpu_switch(struct vcpu *from, struct vcpu *to)
 			write_cr3(kernel_root_paddr);
 		return;
 	}
+	/* Now and not on the way out: from's space may be freed as soon as another CPU runs from. */
+	write_cr3(to->mode == MODE_USER ? to->user_cr3 : to->kernel_cr3);
 	cpu->tss->rsp[0] = (u64)&to->regs + REGS_SIZE;
 	if (resident[cpu->id] == to && atomic_load_relaxed(&to->fpu_cpu) == cpu->id) {
 		set_xcr0(cpu->id, to->xcr0);

@@ -27,7 +27,7 @@ static struct aspace *object_take(struct domain *dom)
 	struct aspace *as = mm->spare;
 
 	if (!as) {
-		struct aspace *page = mm_kmem_alloc(dom);
+		struct aspace *page = mm_page_alloc(dom);
 
 		if (!page)
 			return NULL;
@@ -103,15 +103,33 @@ struct aspace *aspace_lookup(struct domain *dom, gfn_t root)
 	return as;
 }
 
+/* Top tables: the pages in reserve see to it that a vCPU always finds a space to be in. */
 static u64 *root_alloc(struct domain *dom)
 {
-	u64 *l4 = mm_kmem_alloc(dom);
+	struct table_set *reserve = &dom->mm.reserve;
+	u64 *l4 = mm_page_alloc(dom);
 
+	if (!l4 && reserve->first) {
+		l4 = mfn_ptr(reserve->first);
+		set_remove(reserve, reserve->first);
+		memset(l4, 0, PAGE_SIZE);
+	}
 	if (!l4)
 		return NULL;
 	level_add(LVL_TABLES, 1);
 	arch_copy_kernel_half(l4);
 	return l4;
+}
+
+static void root_free(struct domain *dom, u64 *l4)
+{
+	struct mm *mm = &dom->mm;
+	bool keep = mm->reserve.tables < 2 * mm->vcpus;
+
+	if (!l4)
+		return;
+	set_push(keep ? &mm->reserve : &mm->clean, ptr_to_mfn(l4), 0);
+	level_add(LVL_TABLES, -1);
 }
 
 struct aspace *aspace_create(struct domain *dom, u32 kind)
@@ -125,10 +143,9 @@ struct aspace *aspace_create(struct domain *dom, u32 kind)
 	kernel = root_alloc(dom);
 	user = kind == AS_EXPLICIT ? kernel : root_alloc(dom);
 	if (!kernel || !user) {
-		if (kernel)
-			limbo_add_page(dom, kernel);
-		if (user && user != kernel)
-			limbo_add_page(dom, user);
+		root_free(dom, kernel);
+		if (user != kernel)
+			root_free(dom, user);
 		object_put(mm, as);
 		return NULL;
 	}
@@ -148,10 +165,10 @@ void aspace_free(struct domain *dom, struct aspace *as)
 			hash_del(mm, as);
 		lru_del(mm, as);
 	}
-	tables_drop_low(dom, as);
-	limbo_add_page(dom, as->l4[VIEW_KERNEL]);
+	(void)tables_drop_low(dom, as);
+	root_free(dom, as->l4[VIEW_KERNEL]);
 	if (as->l4[VIEW_USER] != as->l4[VIEW_KERNEL])
-		limbo_add_page(dom, as->l4[VIEW_USER]);
+		root_free(dom, as->l4[VIEW_USER]);
 	object_put(mm, as);
 	level_add(LVL_ASPACES, -1);
 }
@@ -177,7 +194,7 @@ static void leave(struct domain *dom, struct aspace *as)
 	if (as->detached)
 		aspace_free(dom, as);
 	else if (as == dom->mm.initial)
-		tables_drop_low(dom, as);
+		(void)tables_drop_low(dom, as);
 }
 
 void aspace_enter(struct vcpu *v, struct aspace *as)
@@ -186,7 +203,7 @@ void aspace_enter(struct vcpu *v, struct aspace *as)
 	struct aspace *old = v->as;
 
 	if (as->gen != mm->gen) {
-		tables_drop_low(v->dom, as);
+		(void)tables_drop_low(v->dom, as);
 		as->gen = mm->gen;
 	}
 	as->users++;
@@ -224,7 +241,7 @@ struct aspace *aspace_obtain(struct vcpu *v, gfn_t root)
 		if (!v->as || v->as->kind != AS_WALKED || v->as->users != 1)
 			return NULL;
 		as = v->as;
-		tables_drop_low(dom, as);
+		(void)tables_drop_low(dom, as);
 	}
 	rename_space(&dom->mm, as, root);
 	return as;
@@ -235,6 +252,14 @@ void mm_vcpu_init(struct vcpu *v)
 	struct mm *mm = &v->dom->mm;
 
 	spin_lock(&mm->lock);
+	mm->vcpus++;
+	while (v->dom->kind == PV_KIND_WALKED && mm->reserve.tables < 2 * mm->vcpus) {
+		void *page = mm_page_alloc(v->dom);
+
+		if (!page)
+			break; /* it may still do, if its vCPUs share spaces */
+		set_push(&mm->reserve, ptr_to_mfn(page), 0);
+	}
 	aspace_enter(v, mm->initial);
 	spin_unlock(&mm->lock);
 }
@@ -244,8 +269,10 @@ void mm_vcpu_exit(struct vcpu *v)
 	struct mm *mm = &v->dom->mm;
 
 	spin_lock(&mm->lock);
-	if (v->as && !mm->dying)
+	if (v->as && !mm->dying) {
 		leave(v->dom, v->as);
+		mm->vcpus--;
+	}
 	v->as = NULL;
 	spin_unlock(&mm->lock);
 }
@@ -277,7 +304,7 @@ static int load_root_locked(struct vcpu *v, gfn_t root, bool keep)
 	if (!as)
 		return -PV_ENOMEM;
 	if (!keep)
-		tables_drop_low(dom, as);
+		(void)tables_drop_low(dom, as);
 	if (dom->mm.kernel_root == NO_GFN)
 		tables_drop_kernel(dom); /* it was walked from the root that is left */
 	aspace_enter(v, as);
@@ -338,7 +365,7 @@ static void flush_local(vaddr_t start, vaddr_t end, bool full)
 int aspace_flush(struct vcpu *v, gpa_t root, vaddr_t start, vaddr_t end, u64 flags)
 {
 	struct domain *dom = v->dom;
-	bool kernel = flags & PV_FLUSH_KERNEL, full = true;
+	bool kernel = flags & PV_FLUSH_KERNEL, full = true, flushed = false;
 	struct aspace *as = NULL;
 
 	spin_lock(&dom->mm.lock);
@@ -352,14 +379,14 @@ int aspace_flush(struct vcpu *v, gpa_t root, vaddr_t start, vaddr_t end, u64 fla
 	if (end)
 		full = tables_drop_range(dom, as, start, end);
 	else if (as)
-		tables_drop_low(dom, as);
+		flushed = tables_drop_low(dom, as);
 	else
 		tables_drop_kernel(dom);
 	if (unlikely(mm_audit_enabled))
 		audit_flushed(dom, as, start, end);
 	spin_unlock(&dom->mm.lock);
 
-	if (kernel || as == v->as)
+	if (!flushed && (kernel || as == v->as))
 		flush_local(start, end, full); /* even if the leaves were clear: another may have done that */
 	if (flags & PV_FLUSH_ALL)
 		flush_cpus(others(dom, as));
@@ -368,7 +395,7 @@ int aspace_flush(struct vcpu *v, gpa_t root, vaddr_t start, vaddr_t end, u64 fla
 
 static void destroy_space(struct domain *dom, struct aspace *as)
 {
-	tables_drop_low(dom, as);
+	(void)tables_drop_low(dom, as);
 	if (!as->users) {
 		aspace_free(dom, as);
 		return;
@@ -396,7 +423,7 @@ int aspace_ctl(struct vcpu *v, u64 op, gpa_t root)
 	} else {
 		as = aspace_lookup(dom, gfn);
 		if (as && op == PV_AS_CTL_DROP)
-			tables_drop_low(dom, as);
+			(void)tables_drop_low(dom, as);
 		else if (as)
 			destroy_space(dom, as);
 	}

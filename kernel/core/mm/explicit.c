@@ -17,7 +17,7 @@
 static u64 *next_table(struct domain *dom, u64 *slot, bool make)
 {
 	if (!*slot && make) {
-		u64 *page = mm_kmem_alloc(dom);
+		u64 *page = mm_page_alloc(dom);
 
 		if (!page)
 			return NULL;

@@ -170,7 +170,7 @@ static enum fill_status install(struct domain *dom, struct aspace *as, int view,
 			if (x->shift == 30)
 				note_splinter(dom, as, va);
 			if ((**slot & (PTE_P | PTE_PS)) == PTE_P)
-				limbo_move(dom, set, **slot);
+				tables_retire(dom, set, **slot);
 			leaf = (leaf & ~((MIB(2) - 1) & PTE_ADDR)) | PTE_PS;
 			atomic_store_release(*slot, leaf);
 			return FILL_DONE;
@@ -407,7 +407,7 @@ void mm_guest_event(struct vcpu *v)
 	if (mm->vtlb_tables)
 		return;
 	spin_lock(&mm->lock);
-	tables_drop_low(v->dom, v->as);
+	(void)tables_drop_low(v->dom, v->as);
 	tables_drop_kernel(v->dom);
 	spin_unlock(&mm->lock);
 	arch_flush_tlb();

@@ -167,7 +167,7 @@ static i64 record_take(struct domain *holder)
 {
 	for (u32 p = 0; p < ARRAY_SIZE(holder->mm.grant_maps); p++) {
 		if (!holder->mm.grant_maps[p])
-			holder->mm.grant_maps[p] = mm_kmem_alloc(holder);
+			holder->mm.grant_maps[p] = mm_page_alloc(holder);
 		if (!holder->mm.grant_maps[p])
 			return -PV_ENOMEM;
 		for (u32 i = 0; i < RECORDS_PER_PAGE; i++)

@@ -6,10 +6,23 @@
  * domain's donation is used up; nobody else is affected.
  */
 #include "counters.h"
-#include "domain.h"
-#include "mm.h"
+#include "mm_internal.h"
 #include "panic.h"
 #include "string.h"
+
+/* Page tables out of use are the domain's kmem too. The caller may hold the lock that guards them. */
+static void *take_clean(struct domain *dom)
+{
+	bool locked = spin_is_mine(&dom->mm.lock);
+	void *page;
+
+	if (!locked)
+		spin_lock(&dom->mm.lock);
+	page = tables_take_clean(dom);
+	if (!locked)
+		spin_unlock(&dom->mm.lock);
+	return page;
+}
 
 void *kmem_alloc(struct domain *dom)
 {
@@ -31,7 +44,7 @@ void *kmem_alloc(struct domain *dom)
 
 out:
 	atomic_fetch_sub(&mm->kmem_used, 1);
-	return NULL;
+	return take_clean(dom);
 }
 
 void kmem_free(struct domain *dom, void *page)
@@ -39,7 +52,7 @@ void kmem_free(struct domain *dom, void *page)
 	mfn_t mfn = ptr_to_mfn(page);
 
 	ASSERT(frame_of(mfn)->owner == dom->self.slot);
-	ASSERT(frame_of(mfn)->state == FRAME_KMEM || frame_of(mfn)->state == FRAME_LIMBO);
+	ASSERT(frame_of(mfn)->state == FRAME_KMEM);
 	frame_free(mfn);
 	atomic_fetch_sub(&dom->mm.kmem_used, 1);
 	level_add(LVL_KMEM, -1);

@@ -38,7 +38,7 @@ mfn_t mm_dummy(struct domain *dom)
 
 	if (dom->mm.dummy)
 		return dom->mm.dummy;
-	page = mm_kmem_alloc(dom);
+	page = mm_page_alloc(dom);
 	if (!page)
 		return 0;
 	memset(page, 0xff, PAGE_SIZE); /* what absent memory reads as */
@@ -81,14 +81,6 @@ int mm_init(struct domain *dom, u64 mem_pages, u64 kmem_pages, u32 vtlb_tables)
 	return err;
 }
 
-static void free_set_page(struct domain *dom, struct table_set *set)
-{
-	mfn_t mfn = set->first;
-
-	set_remove(set, mfn);
-	kmem_free(dom, mfn_ptr(mfn));
-}
-
 static void free_page(struct domain *dom, void *slot)
 {
 	void **page = slot;
@@ -98,7 +90,7 @@ static void free_page(struct domain *dom, void *slot)
 	*page = NULL;
 }
 
-/* Spaces, then everything that hangs off the mm itself, goes to limbo or is freed. */
+/* Spaces, then what else is made of tables: all becomes clean pages. Nobody is in a space. */
 static bool destroy_spaces(struct domain *dom)
 {
 	struct mm *mm = &dom->mm;
@@ -110,14 +102,18 @@ static bool destroy_spaces(struct domain *dom)
 			break;
 		if (as == mm->initial)
 			mm->initial = NULL;
+		as->users = 0;
 		aspace_free(dom, as);
 	}
 	if (mm->lru_first || mm->initial)
 		return false;
 	mm->leaf_tables -= mm->kernel_tables.leaves;
-	limbo_add_set(dom, &mm->kernel_tables);
-	limbo_add_set(dom, &mm->kernel_tops);
-	set_splice(&mm->limbo, &mm->limbo_new);
+	tables_clean(dom, &mm->kernel_tables);
+	tables_clean(dom, &mm->kernel_tops);
+	limbo_end_all(dom);
+	set_splice(&mm->clean, &mm->reserve);
+	set_splice(&mm->clean, &mm->map_tables);
+	set_splice(&mm->clean, &mm->object_pages);
 	return true;
 }
 
@@ -126,12 +122,12 @@ static bool destroy_tables(struct domain *dom)
 	struct mm *mm = &dom->mm;
 	u32 left = STEP_TABLES;
 
-	for (; left && mm->limbo.first; left--)
-		limbo_free_one(dom);
-	for (; left && mm->map_tables.first; left--)
-		free_set_page(dom, &mm->map_tables);
-	for (; left && mm->object_pages.first; left--)
-		free_set_page(dom, &mm->object_pages);
+	for (; left && mm->clean.first; left--) {
+		mfn_t mfn = mm->clean.first;
+
+		set_remove(&mm->clean, mfn);
+		kmem_free(dom, mfn_ptr(mfn));
+	}
 	if (!left)
 		return false;
 	free_page(dom, &mm->map_root);

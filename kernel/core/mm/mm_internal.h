@@ -77,7 +77,7 @@ struct aspace {
 };
 
 struct aspace *aspace_create(struct domain *dom, u32 kind); /* NULL: no kmem */
-void aspace_free(struct domain *dom, struct aspace *as);    /* unlisted, then to limbo */
+void aspace_free(struct domain *dom, struct aspace *as);    /* unused; unlisted, its pages clean */
 struct aspace *aspace_lookup(struct domain *dom, gfn_t root);
 /* The space of a root for v to enter; made if need be, by giving its own another root if there is
  * no room for one more. NULL: no kmem. */
@@ -99,16 +99,18 @@ void set_splice(struct table_set *to, struct table_set *from); /* from becomes e
 enum fill_status { FILL_DONE, FILL_RETRY, FILL_NO_MEMORY };
 /* Page of a table at level (1 = leaf table), linked into set. NULL: *status says what now. */
 u64 *table_alloc(struct domain *dom, struct table_set *set, u8 level, enum fill_status *status);
-/* Unlinked pages: they go when no CPU can walk them any more. */
-void limbo_add_set(struct domain *dom, struct table_set *set);
-void limbo_move(struct domain *dom, struct table_set *set, u64 entry); /* the table of an entry */
-void limbo_add_page(struct domain *dom, void *page); /* a top table: in no set */
-void limbo_free_one(struct domain *dom);
-void limbo_reap(struct domain *dom);
-/* kmem page for something other than a table, reclaiming the cache if needed. NULL = retry later. */
-void *mm_kmem_alloc(struct domain *dom);
+/* The table of an entry that has been or will be cleared at once: it goes to limbo. */
+void tables_retire(struct domain *dom, struct table_set *set, u64 entry);
+/* Pages of tables no CPU can walk any more: to be used again. */
+void tables_clean(struct domain *dom, struct table_set *set);
+void *tables_take_clean(struct domain *dom); /* zeroed, NULL: none */
+void limbo_reap(struct domain *dom);	     /* ends a passed epoch, starts the next if needed */
+void limbo_end_all(struct domain *dom);	     /* the caller knows that no CPU is left */
+/* A page of kmem, reclaiming the cache if needed. NULL: none, or none yet. */
+void *mm_page_alloc(struct domain *dom);
 
-void tables_drop_low(struct domain *dom, struct aspace *as);
+/* Forgets the low half of a space; true if this CPU has been flushed on the way. */
+bool tables_drop_low(struct domain *dom, struct aspace *as);
 void tables_drop_kernel(struct domain *dom);
 /* Everything of the domain; the caller flushes its CPUs after it has let the lock go. */
 void tables_drop_all(struct domain *dom);

@@ -5,7 +5,8 @@
  *
  * Tables of one kind hang together in a ring through their frame entries, so that dropping a whole
  * half is: clear the top entries, hand the ring to limbo. Limbo pages keep their contents, because
- * another CPU may still walk them; they are freed after an epoch. A fill that finds nothing but
+ * another CPU may still walk them; after an epoch they are clean: the domain's to use again, for
+ * tables first. Where no other CPU can have them they are clean at once. A fill that finds nothing but
  * pages in limbo lets the guest run into the same fault again: running it is what ends the epoch.
  *
  * Two views (kernel, user) of a low half share everything below their top entries, except in slots
@@ -18,8 +19,7 @@
 #include "string.h"
 #include "tlbflush.h"
 
-#define REAP_STEP 64u
-#define LIMBO_HIGH 32u	   /* pages in limbo from which on reaping is tried without need */
+#define LIMBO_HIGH 32u	   /* pages in limbo from which on an epoch is started without need */
 #define DROP_BUDGET 4000u  /* steps of a range drop before it becomes a drop of the whole half */
 #define EVICT_STEP 8u
 
@@ -84,55 +84,70 @@ void set_splice(struct table_set *to, struct table_set *from)
 
 /* ---- limbo ---- */
 
-void limbo_add_set(struct domain *dom, struct table_set *set)
+static void limbo_add_set(struct domain *dom, struct table_set *set)
 {
 	level_add(LVL_TABLES, -(i64)set->tables);
 	level_add(LVL_LIMBO, (i64)set->tables);
 	set_splice(&dom->mm.limbo_new, set);
 }
 
-void limbo_add_page(struct domain *dom, void *page)
-{
-	level_add(LVL_TABLES, -1);
-	level_add(LVL_LIMBO, 1);
-	set_push(&dom->mm.limbo_new, ptr_to_mfn(page), 0);
-}
-
-void limbo_move(struct domain *dom, struct table_set *set, u64 entry)
+void tables_retire(struct domain *dom, struct table_set *set, u64 entry)
 {
 	mfn_t mfn = (entry & PTE_ADDR) >> PAGE_SHIFT;
 
 	if (frame_of(mfn)->level == 1)
 		dom->mm.leaf_tables--;
 	set_remove(set, mfn);
-	limbo_add_page(dom, mfn_ptr(mfn));
+	level_add(LVL_TABLES, -1);
+	level_add(LVL_LIMBO, 1);
+	set_push(&dom->mm.limbo_new, mfn, 0);
 }
 
-void limbo_free_one(struct domain *dom)
+void tables_clean(struct domain *dom, struct table_set *set)
 {
-	mfn_t mfn = dom->mm.limbo.first;
+	level_add(LVL_TABLES, -(i64)set->tables);
+	set_splice(&dom->mm.clean, set);
+}
 
-	set_remove(&dom->mm.limbo, mfn);
-	kmem_free(dom, mfn_ptr(mfn));
-	level_add(LVL_LIMBO, -1);
+static void limbo_end(struct domain *dom, struct table_set *limbo)
+{
+	level_add(LVL_LIMBO, -(i64)limbo->tables);
+	set_splice(&dom->mm.clean, limbo);
 }
 
 void limbo_reap(struct domain *dom)
 {
 	struct mm *mm = &dom->mm;
-	bool alone = nr_cpus == 1;
 
+	if (nr_cpus == 1) {
+		if (mm->limbo_new.first)
+			arch_flush_tlb();
+		limbo_end(dom, &mm->limbo_new);
+		return;
+	}
+	if (mm->limbo.first && epoch_passed(mm->limbo_epoch))
+		limbo_end(dom, &mm->limbo);
 	if (!mm->limbo.first && mm->limbo_new.first) {
 		set_splice(&mm->limbo, &mm->limbo_new);
-		if (alone)
-			arch_flush_tlb();
-		else
-			mm->limbo_epoch = epoch_start();
+		mm->limbo_epoch = epoch_start();
 	}
-	if (!mm->limbo.first || !(alone || epoch_passed(mm->limbo_epoch)))
-		return;
-	for (u32 i = 0; i < REAP_STEP && mm->limbo.first; i++)
-		limbo_free_one(dom);
+}
+
+void limbo_end_all(struct domain *dom)
+{
+	limbo_end(dom, &dom->mm.limbo);
+	limbo_end(dom, &dom->mm.limbo_new);
+}
+
+void *tables_take_clean(struct domain *dom)
+{
+	mfn_t mfn = dom->mm.clean.first;
+
+	if (!mfn)
+		return NULL;
+	set_remove(&dom->mm.clean, mfn);
+	memset(mfn_ptr(mfn), 0, PAGE_SIZE);
+	return mfn_ptr(mfn);
 }
 
 /* ---- room ---- */
@@ -150,7 +165,7 @@ static bool reclaim(struct domain *dom)
 		struct vcpu *v = dom->vcpus[i];
 
 		if (v && v->as && v->as->tables.first) {
-			tables_drop_low(dom, v->as);
+			(void)tables_drop_low(dom, v->as);
 			any = true;
 		}
 	}
@@ -162,6 +177,7 @@ static bool reclaim(struct domain *dom)
 	return true;
 }
 
+/* Something is on its way, or can be had at once now; or there is nothing at all. */
 static enum fill_status make_room(struct domain *dom)
 {
 	struct mm *mm = &dom->mm;
@@ -172,12 +188,14 @@ static enum fill_status make_room(struct domain *dom)
 	return FILL_RETRY;
 }
 
-void *mm_kmem_alloc(struct domain *dom)
+void *mm_page_alloc(struct domain *dom)
 {
-	void *page = kmem_alloc(dom);
+	void *page = tables_take_clean(dom);
 
-	for (u32 i = 0; !page && i < 2 && make_room(dom) == FILL_RETRY; i++)
+	if (!page)
 		page = kmem_alloc(dom);
+	for (u32 i = 0; !page && i < 2 && make_room(dom) == FILL_RETRY; i++)
+		page = tables_take_clean(dom);
 	return page;
 }
 
@@ -202,10 +220,12 @@ u64 *table_alloc(struct domain *dom, struct table_set *set, u8 level, enum fill_
 	}
 	if (mm->limbo.tables + mm->limbo_new.tables >= LIMBO_HIGH)
 		limbo_reap(dom);
-	page = kmem_alloc(dom);
+	page = tables_take_clean(dom);
+	if (!page)
+		page = kmem_alloc(dom);
 	if (!page) {
 		limbo_reap(dom);
-		page = kmem_alloc(dom);
+		page = tables_take_clean(dom);
 	}
 	if (!page) {
 		*status = make_room(dom);
@@ -219,8 +239,15 @@ u64 *table_alloc(struct domain *dom, struct table_set *set, u8 level, enum fill_
 
 /* ---- forgetting ---- */
 
-void tables_drop_low(struct domain *dom, struct aspace *as)
+/*
+ * Where the tables go: a space nobody is in is in no CR3, so no CPU has anything of it and its pages
+ * are clean at once. The same holds after a local flush if only this CPU's vCPU is in it.
+ */
+bool tables_drop_low(struct domain *dom, struct aspace *as)
 {
+	const struct vcpu *v = this_cpu()->current;
+	bool alone = as->users == 1 && v && v->as == as;
+
 	for (u32 w = 0; w < 4; w++) {
 		for (u64 bits = as->used[w]; bits; bits &= bits - 1) {
 			u32 slot = w * 64 + bit_lowest(bits);
@@ -232,7 +259,13 @@ void tables_drop_low(struct domain *dom, struct aspace *as)
 		as->private[w] = 0;
 	}
 	dom->mm.leaf_tables -= as->tables.leaves;
-	limbo_add_set(dom, &as->tables);
+	if (alone)
+		arch_flush_tlb();
+	if (alone || !as->users)
+		tables_clean(dom, &as->tables);
+	else
+		limbo_add_set(dom, &as->tables);
+	return alone;
 }
 
 void tables_drop_kernel(struct domain *dom)
@@ -257,14 +290,14 @@ void tables_drop_all(struct domain *dom)
 	struct mm *mm = &dom->mm;
 
 	mm->gen++; /* spaces nobody is in are dropped when they are entered */
-	tables_drop_low(dom, mm->initial);
+	(void)tables_drop_low(dom, mm->initial);
 	mm->initial->gen = mm->gen;
 	for (u32 i = 0; i < PV_MAX_VCPUS; i++) {
 		struct vcpu *v = atomic_load_acquire(&dom->vcpus[i]);
 
 		if (!v || !v->as || v->as->gen == mm->gen)
 			continue;
-		tables_drop_low(dom, v->as);
+		(void)tables_drop_low(dom, v->as);
 		v->as->gen = mm->gen;
 	}
 	tables_drop_kernel(dom);
@@ -291,8 +324,8 @@ static void drop_subtree(struct drop *d, u64 *e3)
 
 	for (u32 i = 0; i < 512; i++)
 		if ((l2[i] & (PTE_P | PTE_PS)) == PTE_P)
-			limbo_move(d->dom, d->set, l2[i]);
-	limbo_move(d->dom, d->set, *e3);
+			tables_retire(d->dom, d->set, l2[i]);
+	tables_retire(d->dom, d->set, *e3);
 	WRITE_ONCE(*e3, 0);
 	d->budget -= MIN(d->budget, 512u);
 	d->tables = true;
@@ -310,7 +343,7 @@ static void drop_leaves(struct drop *d, u64 *e2, vaddr_t va)
 		return;
 	}
 	if ((*e2 & PTE_SPLINTER) || covered(d, va, MIB(2))) {
-		limbo_move(d->dom, d->set, *e2);
+		tables_retire(d->dom, d->set, *e2);
 		WRITE_ONCE(*e2, 0);
 		d->tables = true;
 		return;
@@ -373,7 +406,7 @@ bool tables_drop_range(struct domain *dom, struct aspace *as, vaddr_t start, vad
 		if (ok && slots_private(as, start, end - 1))
 			ok = drop_view(&d, as->l4[VIEW_KERNEL]);
 		if (!ok)
-			tables_drop_low(dom, as);
+			(void)tables_drop_low(dom, as);
 	} else {
 		ok = drop_view(&d, mm->kernel_l4);
 		if (!ok)

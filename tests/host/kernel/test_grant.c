@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * test_grant.c - sharing, unmapping, revoking, and what is left when either side dies.
+ */
+#include "cap.h"
+#include "grant.h"
+#include "guest.h"
+
+static struct domain *owner, *holder, *other;
+static struct vcpu *v;
+static struct levels_seen before;
+
+static void start(u32 holder_kind)
+{
+	host_machine_init(MIB(64), 2, NULL);
+	before = levels_now();
+	holder = host_domain(holder_kind, 1024, 128, PV_VTLB_MAX);
+	owner = host_domain(PV_KIND_EXPLICIT, 1024, 128, PV_VTLB_MAX);
+	other = host_domain(PV_KIND_EXPLICIT, 1024, 128, PV_VTLB_MAX);
+	guest_populate(owner, 0, 600);
+	guest_tag(owner, 0, 600);
+	guest_populate(holder, 0, 16);
+	v = host_vcpu(holder, 0);
+	host_run(v);
+}
+
+static void finish(void)
+{
+	if (holder)
+		host_domain_free(holder);
+	if (owner)
+		host_domain_free(owner);
+	if (other)
+		host_domain_free(other);
+	assert_levels(before);
+}
+
+static struct cap *create(gfn_t gfn, u64 n, u32 rights)
+{
+	i64 handle = grant_create(owner, owner, gfn, n, rights);
+
+	assert_true(handle > 0);
+	return host_cap((u64)handle);
+}
+
+static void test_share(void **state)
+{
+	struct cap *c;
+	(void)state;
+
+	start(PV_KIND_EXPLICIT);
+	assert_int_equal(grant_create(owner, owner, 598, 4, 1), -PV_EFAULT);
+	c = create(3, 4, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+	assert_int_equal(c->rights, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE | PV_RIGHT_GRANT_REVOKE);
+	assert_int_equal(mem_release(owner, 3, 1), -PV_EBUSY);
+	assert_int_equal(grant_map(holder, c, 100, 3, true), -PV_EINVAL);
+	assert_int_equal(grant_map(holder, c, 13, 4, true), -PV_EEXIST);
+	assert_int_equal(grant_map(holder, c, 100, 4, true), 4);
+	assert_int_equal(aspace_map(holder, 0x10000, 100, 4, PV_PROT_READ | PV_PROT_WRITE), 4);
+	assert_int_equal(touch(0x11000, HOST_WRITE), 4);
+	assert_int_equal(mem_release(holder, 100, 1), -PV_EFAULT);
+	assert_int_equal(gfn_pin(holder, 100, &(mfn_t){ 0 }), -PV_EFAULT);
+	assert_int_equal(grant_create(holder, holder, 100, 1, 1), -PV_EFAULT);
+
+	assert_int_equal(grant_map(other, c, 100, 4, false), 4);
+	assert_int_equal(aspace_map(other, 0x10000, 100, 4, PV_PROT_READ | PV_PROT_WRITE), -PV_EPERM);
+	assert_int_equal(mem_copy(other, 100, owner, 0, 1), -PV_EFAULT);
+	assert_int_equal(mem_copy(holder, 100, owner, 0, 1), 1);
+
+	assert_int_equal(grant_unmap(holder, 101, 2), 2);
+	assert_int_equal(grant_unmap(holder, 101, 1), -PV_ENOENT);
+	assert_int_equal(grant_unmap(holder, 0, 1), -PV_EFAULT);
+	expect_fault(0x11000, HOST_READ, 0);
+	assert_int_equal(touch(0x13000, HOST_READ), 6);
+	assert_int_equal(grant_unmap(holder, 100, 1), 1);
+	assert_int_equal(grant_unmap(holder, 103, 5), 1);
+	assert_int_equal(grant_map(holder, c, 200, 4, true), 4);
+	finish();
+}
+
+static void test_revoke(void **state)
+{
+	struct cap *c;
+	u32 steps = 0;
+	(void)state;
+
+	start(PV_KIND_WALKED);
+	c = create(10, 8, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+	assert_int_equal(grant_map(holder, c, 100, 8, true), 8);
+	assert_int_equal(grant_map(holder, c, 200, 8, false), 8);
+	assert_int_equal(grant_map(other, c, 100, 8, true), 8);
+	assert_int_equal(touch(104 << 12, HOST_WRITE), 14); /* linear translation */
+	assert_int_equal(touch(204 << 12, HOST_READ), 14);
+	expect_fault(204 << 12, HOST_WRITE, 3);
+	while (grant_revoke(c) == -PV_EAGAIN)
+		steps++;
+	assert_int_equal(steps, 3);
+	assert_int_equal(grant_revoke(c), -PV_EDEAD);
+	assert_int_equal(grant_map(other, c, 300, 8, false), -PV_EDEAD);
+	assert_int_equal(mem_release(owner, 10, 8), 8); /* poisoned from here on */
+	assert_int_equal(touch(104 << 12, HOST_WRITE), ~0ull);
+	assert_int_equal(touch(204 << 12, HOST_READ), ~0ull);
+	expect_fault(204 << 12, HOST_WRITE, 3);
+	assert_int_equal(gfn_pin(holder, 104, &(mfn_t){ 0 }), -PV_EFAULT);
+	assert_int_equal(grant_unmap(holder, 100, 8), 8);
+	assert_int_equal(mem_populate(holder, 100, 8), 8);
+	assert_int_equal(touch(104 << 12, HOST_WRITE), 0);
+	finish();
+}
+
+static void test_big_and_many(void **state)
+{
+	struct cap *c, *many[300];
+	u32 n = 0;
+	(void)state;
+
+	start(PV_KIND_EXPLICIT);
+	c = create(0, 512, PV_RIGHT_GRANT_READ);
+	assert_int_equal(grant_map(holder, c, 1000, 512, false), 512);
+	assert_int_equal(grant_unmap(holder, 1000, 512), 256);
+	assert_int_equal(grant_unmap(holder, 1256, 256), 256);
+	for (u32 i = 0; i < GRANT_MAPS; i++)
+		assert_int_equal(grant_map(holder, c, 10000 + i * 1000, 512, false), 512);
+	assert_int_equal(grant_map(holder, c, 90000, 512, false), -PV_ENOSPC);
+	while (grant_revoke(c) == -PV_EAGAIN)
+		;
+	for (; n < 250; n++)
+		many[n] = create(n, 1, PV_RIGHT_GRANT_READ);
+	for (u32 i = 0; i < n; i++)
+		assert_int_equal(grant_map(holder, many[i], 100000 + i, 1, false), 1);
+	for (u32 i = 0; i < n; i += 2)
+		while (grant_revoke(many[i]) == -PV_EAGAIN)
+			;
+	finish();
+}
+
+static void test_deaths(void **state)
+{
+	struct cap *c;
+	(void)state;
+
+	start(PV_KIND_WALKED);
+	c = create(10, 8, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+	assert_int_equal(grant_map(holder, c, 100, 8, true), 8);
+	assert_int_equal(grant_map(other, c, 100, 8, true), 8);
+	assert_int_equal(touch(104 << 12, HOST_WRITE), 14);
+	host_domain_free(other); /* a holder first */
+	other = NULL;
+	assert_int_equal(levels[LVL_GRANT_MAPS], 8);
+	host_domain_free(owner); /* then the owner, while mapped */
+	owner = NULL;
+	assert_int_equal(levels[LVL_GRANT_MAPS], 0);
+	assert_int_equal(touch(104 << 12, HOST_WRITE), ~0ull);
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_revoke),
+		cmocka_unit_test(test_big_and_many),
+		cmocka_unit_test(test_deaths),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
