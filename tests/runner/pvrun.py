@@ -115,6 +115,7 @@ def write_junit(path, name, report):
         inner = {"fail": f"<failure message={escape(' '.join(case.detail))}/>", "skip": "<skipped/>",
                  "pass": ""}[case.outcome]
         cases.append(f"<testcase classname={escape(name)} name={escape(case.name)}>{inner}</testcase>")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"<testsuite name={escape(name)} tests=\"{len(report.cases)}\" "
                     f"failures=\"{len(report.failed)}\">\n" + "\n".join(cases) + "\n</testsuite>\n")
 
