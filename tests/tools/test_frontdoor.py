@@ -150,7 +150,7 @@ class Door(Fixture):
         self.run_door("exit 33\n", "--cpus", "3", "--mem", "1G", "--icount", "--headless",
                       "--append", "audit")
         argv = (self.dir / "argv").read_text()
-        for part in ("-smp 3", "-m 1024", "shift=0,sleep=off", "audit headless"):
+        for part in ("-smp 3", "-m 1024", "shift=0,sleep=off", "panic=exit audit headless"):
             self.assertIn(part, argv)
 
     def test_signal(self):

@@ -138,7 +138,7 @@ def main(options):
     else:
         log_file = None
     machine = prepare(options)
-    words = [options.append]
+    words = ["panic=exit", options.append]
     if options.headless:
         words.append("headless")
     if options.exit_with:
