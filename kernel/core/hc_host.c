@@ -112,6 +112,7 @@ static i64 write_log(struct vcpu *v, u64 n)
 		return -PV_EINVAL;
 	memcpy(text, batch, n);
 	log_write(text, n);
+	console_notify();
 	return (i64)n;
 }
 

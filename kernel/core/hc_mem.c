@@ -83,6 +83,8 @@ static int map_check(u64 op, u64 va, u64 gfn, u64 n, u64 prot)
 
 	if (!page_aligned(va) || !n)
 		return -PV_EINVAL;
+	if ((prot & PV_PROT_WRITE) && (prot & PV_PROT_EXEC))
+		return -PV_EINVAL;
 	if (op == PV_AS_MAP_UNMAP ? prot : (prot & ~all || !(prot & PV_PROT_READ)))
 		return -PV_EINVAL;
 	if (op != PV_AS_MAP_MAP && gfn)

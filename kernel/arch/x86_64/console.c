@@ -15,10 +15,12 @@
 #define VGA_TEXT 0xb8000
 #define VGA_COLUMNS 80
 #define VGA_ROWS 25
+#define VGA_TEXT_ROWS 200 /* of 32 KiB that the window scrolls over */
+#define VGA_CRTC 0x3d4
 #define VGA_GREY 0x0700
 
 static bool uart_present, uart_ours, vga_present;
-static u32 vga_row, vga_column;
+static u32 vga_row, vga_column, vga_top; /* row being written, first row shown: of the 200 */
 
 static bool uart_probe(void)
 {
@@ -52,15 +54,35 @@ static volatile u16 *vga_cells(void)
 	return paddr_to_ptr(VGA_TEXT);
 }
 
+static void vga_clear_row(u32 row)
+{
+	for (u32 i = 0; i < VGA_COLUMNS; i++)
+		vga_cells()[row * VGA_COLUMNS + i] = VGA_GREY | ' ';
+}
+
+static void vga_show(u32 top)
+{
+	u32 start = top * VGA_COLUMNS;
+
+	outb(VGA_CRTC, 0x0c);
+	outb(VGA_CRTC + 1, (u8)(start >> 8));
+	outb(VGA_CRTC, 0x0d);
+	outb(VGA_CRTC + 1, (u8)start);
+	vga_top = top;
+}
+
+/* Device memory is slow, so the window moves over it, and the text only when the end is reached. */
 static void vga_scroll(void)
 {
 	volatile u16 *cells = vga_cells();
 
-	for (u32 i = 0; i < VGA_COLUMNS * (VGA_ROWS - 1); i++)
-		cells[i] = cells[i + VGA_COLUMNS];
-	for (u32 i = 0; i < VGA_COLUMNS; i++)
-		cells[VGA_COLUMNS * (VGA_ROWS - 1) + i] = VGA_GREY | ' ';
-	vga_row = VGA_ROWS - 1;
+	if (vga_row == VGA_TEXT_ROWS) {
+		for (u32 i = 0; i < VGA_COLUMNS * (VGA_ROWS - 1); i++)
+			cells[i] = cells[i + VGA_COLUMNS * (vga_top + 1)];
+		vga_row = VGA_ROWS - 1;
+	}
+	vga_clear_row(vga_row);
+	vga_show(vga_row + 1 - VGA_ROWS);
 }
 
 static void vga_put(char c)
@@ -69,7 +91,7 @@ static void vga_put(char c)
 		return;
 	if (c == '\n' || vga_column == VGA_COLUMNS) {
 		vga_column = 0;
-		if (++vga_row == VGA_ROWS)
+		if (++vga_row == vga_top + VGA_ROWS)
 			vga_scroll();
 		if (c == '\n')
 			return;
@@ -84,8 +106,10 @@ static void vga_probe(void)
 	cells[0] = VGA_GREY | '#';
 	cells[1] = VGA_GREY | '?';
 	vga_present = cells[0] == (VGA_GREY | '#') && cells[1] == (VGA_GREY | '?');
-	for (u32 i = 0; vga_present && i < VGA_COLUMNS * VGA_ROWS; i++)
-		cells[i] = VGA_GREY | ' ';
+	for (u32 i = 0; vga_present && i < VGA_ROWS; i++)
+		vga_clear_row(i);
+	if (vga_present)
+		vga_show(0);
 }
 
 void console_no_vga(void)

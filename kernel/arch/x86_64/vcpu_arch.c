@@ -179,9 +179,8 @@ i64 arch_vcpu_set_entry(struct vcpu *v, const struct pv_entry *entry)
 	if (!addr_is_guests(e.user_entry) || !addr_is_guests(e.kernel_entry) ||
 	    !addr_is_guests(e.syscall_entry) || !addr_is_guests(e.eretu) || !addr_is_guests(e.erets))
 		return -PV_EINVAL;
-	/* An explicit domain has no user mode: it can take events, but not leave kernel mode. */
-	if (v->dom->kind == PV_KIND_EXPLICIT && (e.user_entry || e.syscall_entry || e.eretu))
-		return -PV_ESTATE;
+	if (v->dom->kind == PV_KIND_EXPLICIT) /* it has no user mode to come from or to return to */
+		e.user_entry = e.syscall_entry = e.eretu = 0;
 	v->user_entry = e.user_entry;
 	v->kernel_entry = e.kernel_entry;
 	v->syscall_entry = e.syscall_entry;
@@ -236,7 +235,7 @@ i64 arch_vcpu_set_gpr(struct vcpu *v, const struct pv_vcpu_gpr *in)
 		.rsi = g.rsi, .rdi = g.rdi, .rbp = g.rbp, .rsp = g.rsp,
 		.r8 = g.r8,   .r9 = g.r9,   .r10 = g.r10, .r11 = g.r11,
 		.r12 = g.r12, .r13 = g.r13, .r14 = g.r14, .r15 = g.r15,
-		.rip = g.rip, .rflags = guest_flags_clean(g.rflags),
+		.rip = g.rip, .rflags = guest_flags_clean(g.rflags) & ~(u64)RFLAGS_RF,
 		.cs = SEL_UCODE, .ss = SEL_UDATA,
 	};
 	v->mode = MODE_KERNEL;

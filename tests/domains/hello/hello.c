@@ -275,12 +275,15 @@ static i64 wait_for_end(u64 child)
 
 static i64 copy_self(u64 child)
 {
-	u64 r = 0;
+	const u64 writable = PV_PROT_READ | PV_PROT_WRITE;
+	u64 bss = (u64)&info & -4096ull; /* the first writable page: .data is empty */
+	u64 r = copy_range(child, info->memmap[0].base, bss, PV_PROT_READ | PV_PROT_EXEC);
 
-	for (unsigned i = 0; i < 3 && !r; i++)
+	if (!r)
+		r = copy_range(child, bss, info->memmap[0].base + info->memmap[0].size, writable);
+	for (unsigned i = 1; i < 3 && !r; i++)
 		r = copy_range(child, info->memmap[i].base,
-			       info->memmap[i].base + info->memmap[i].size,
-			       PV_PROT_READ | PV_PROT_WRITE | (i ? 0 : PV_PROT_EXEC));
+			       info->memmap[i].base + info->memmap[i].size, writable);
 	return (i64)r;
 }
 
