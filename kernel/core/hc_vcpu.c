@@ -232,7 +232,7 @@ i64 hc_timer_set(struct vcpu *v, const struct hc_args *args)
 i64 hc_irq_win(struct vcpu *v, const struct hc_args *args)
 {
 	(void)args;
-	if (!vcpu_batch(v))
+	if (!vcpu_batch(v) || !(READ_ONCE(v->vcs->flags) & PV_VCS_IF))
 		return -PV_ESTATE;
 	return vcpu_irq_win(v);
 }

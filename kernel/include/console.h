@@ -8,7 +8,9 @@
 #include "domain.h"
 #include "types.h"
 
-#define CONSOLE_BURST (256u * 1024) /* bytes a domain may write at once, and per second */
+/* Bytes a domain may write at once, and per second: less than the slowest sink takes on an emulator,
+ * so that a domain is held back before it holds back the log. */
+#define CONSOLE_BURST (64u * 1024)
 
 /* Takes len bytes of the rate limit; false if the domain must wait. */
 bool console_take_tokens(struct domain *dom, u64 len, u64 now_ns);

@@ -191,7 +191,7 @@ PV_DRIVER_TEST(create_all_slots, "PVABI-DOM-007.1", PARTS(small_work), .budget_m
 static void counter_loop(void)
 {
 	for (;;)
-		share->word[0]++;
+		(*(volatile u64 *)&share->word[0])++;
 }
 
 static bool makes_progress(struct child *c)

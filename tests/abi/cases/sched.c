@@ -69,7 +69,7 @@ PV_TEST(sched_of_itself, "PVABI-SCH-001.1")
 static void loop(void)
 {
 	for (;;)
-		share->word[0]++;
+		(*(volatile u64 *)&share->word[0])++;
 }
 
 static u64 run_ns(struct child *c)
@@ -164,7 +164,7 @@ PV_DRIVER_TEST(sched_pinned, "PVABI-SCH-007.1", PARTS(loop), .cpus = 2)
 static void short_work(void)
 {
 	for (u32 i = 0; i < 10; i++) {
-		share->word[0]++;
+		(*(volatile u64 *)&share->word[0])++;
 		sleep_ms(1);
 	}
 }
