@@ -13,7 +13,7 @@
 #include "port.h"
 #include "string.h"
 
-#define NS_PER_BYTE (1000000000u / CONSOLE_BURST)
+#define NS_PER_BYTE (1000000000u / CONSOLE_RATE)
 
 static u64 listeners[BITMAP_WORDS(MAX_DOMAINS)]; /* slots with VIRQ_LOG bound */
 
