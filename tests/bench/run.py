@@ -33,8 +33,8 @@ class BenchError(Exception):
 
 @dataclasses.dataclass
 class Result:
-    cost: dict     # name -> instructions per operation
-    cr3: dict      # name -> CR3 loads per operation
+    cost: dict      # name -> instructions per operation
+    events: dict    # name -> {what the plugin counted: times per operation}
 
 
 def boot(name, machine, build):
@@ -57,12 +57,13 @@ def parse(name, text):
     cost = {key: float(value) for key, value in re.findall(r"BENCH (\w+) ([\d.]+)", text)}
     ids = {int(number): (key, int(count))
            for number, key, count in re.findall(r"BENCH-ID (\d+) (\w+) (\d+)", text)}
-    cr3 = {}
-    for number, loads in re.findall(r"MARK (\d+) insns=\d+ cr3=(\d+)", text):
-        if int(number) in ids:
-            key, count = ids[int(number)]
-            cr3[key] = int(loads) / count
-    return Result(cost, cr3)
+    events = {}
+    for mark, counts in re.findall(r"MARK (\d+) (.*)", text):
+        if int(mark) in ids:
+            key, count = ids[int(mark)]
+            events[key] = {what: int(times) / count
+                           for what, times in re.findall(r"(\w+)=(\d+)", counts)}
+    return Result(cost, events)
 
 
 def plugin(build):
@@ -102,18 +103,27 @@ def number(value):
     return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
+def both(plain, inside, key, whats):
+    """`native / VM` times per operation of what the plugin counted, summed over whats."""
+    return " / ".join(f"{sum(r.events[key][what] for what in whats):.1f}" if key in r.events else "–"
+                      for r in (plain, inside))
+
+
 def table(plain, inside, only):
-    lines = ["| operation | native | Ringfence | ratio | Xen PV ratio | CR3 loads native / Ringfence |",
-             "|---|--:|--:|--:|--:|--:|"]
+    lines = ["| operation | native | Ringfence | ratio | Xen PV ratio | in the microkernel "
+             "| CR3 loads | SYSCALL + IRET |",
+             "|---|--:|--:|--:|--:|--:|--:|--:|"]
     for key, cost in plain.cost.items():
         if only and key != only:
             continue
         here = inside.cost.get(key)
         ratio = f"{here / cost:.2f}" if here else "–"
         xen = XEN_RATIO.get(key)
-        loads = [f"{r.cr3[key]:.1f}" if key in r.cr3 else "–" for r in (plain, inside)]
+        hole = inside.events.get(key, {}).get("hole")
         lines.append(f"| {key} | {number(cost)} | {number(here)} | {ratio} | "
-                     f"{f'{xen:.2f}' if xen else '–'} | {' / '.join(loads)} |")
+                     f"{f'{xen:.2f}' if xen else '–'} | {number(hole)} | "
+                     f"{both(plain, inside, key, ['cr3'])} | "
+                     f"{both(plain, inside, key, ['syscall', 'iret'])} |")
     return lines
 
 
@@ -135,7 +145,8 @@ def main():
         pair = domains(options.build)
     except BenchError as error:
         sys.exit(f"bench: {error}")
-    lines = ["Instructions of the whole machine per operation (QEMU TCG, icount).", ""]
+    lines = ["Instructions of the whole machine per operation (QEMU TCG, icount); the last two columns",
+             "are times per operation, native / Ringfence.", ""]
     lines += table(plain, inside, options.only)
     if pair and not options.only:
         lines += ["", "| between newlib domains | instructions |", "|---|--:|"]
