@@ -103,10 +103,11 @@ static void domain_view_is_raw(void **state)
 {
 	(void)state;
 	start(false);
-	guest(2, "early\n");
+	guest(2, "\033[6nearly\n"); /* a query is not asked again */
 	output();
 	type("\x1d" "2");
 	assert_non_null(strstr(output(), "early\r\n"));
+	assert_null(strstr(shown, "[6n"));
 	guest(2, "\033[1mraw\r\n");
 	guest(1, "not shown\n");
 	assert_string_equal(output(), "\033[1mraw\r\n");
@@ -210,7 +211,9 @@ static void dead_domain(void **state)
 	type("\x1d" "1");
 	assert_non_null(strstr(output(), "vm1 (not running)"));
 	assert_non_null(strstr(shown, "last words"));
+	output();
 	mux_attach(&mux, 1, "vm1");
+	assert_non_null(strstr(output(), "started again"));
 	type("x");
 	assert_string_equal(typed[1], "x");
 	type("\x1d" "9");

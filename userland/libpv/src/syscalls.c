@@ -8,6 +8,7 @@
 #include <pv/libpv.h>
 #include <reent.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/times.h>
@@ -41,11 +42,48 @@ int write(int fd, const void *data, size_t len)
 	return (int)len;
 }
 
+/* One line as a terminal would edit it: echoed, return is newline, backspace erases, ^D ends. */
+static size_t edit_line(char *line, size_t size)
+{
+	size_t len = 0;
+	char c;
+
+	while (len < size && pv_console_get(&c, 1)) {
+		if (c == 4)
+			break;
+		if (c == '\r')
+			c = '\n';
+		if (c == 0x7f || c == '\b') {
+			if (len) {
+				len--;
+				pv_console_put("\b \b", 3);
+			}
+			continue;
+		}
+		pv_console_put(&c, 1);
+		line[len++] = c;
+		if (c == '\n')
+			break;
+	}
+	return len;
+}
+
 int read(int fd, void *data, size_t len)
 {
+	static char line[256];
+	static size_t have, taken;
+
 	if (fd != STDIN_FILENO)
 		return fail(EBADF);
-	return (int)pv_console_get(data, len);
+	if (taken == have) {
+		have = edit_line(line, sizeof(line));
+		taken = 0;
+	}
+	if (len > have - taken)
+		len = have - taken;
+	memcpy(data, line + taken, len);
+	taken += len;
+	return (int)len;
 }
 
 void *sbrk(ptrdiff_t increment)

@@ -192,11 +192,14 @@ void mux_guest_output(struct mux *mux, unsigned slot, const uint8_t *data, size_
 
 void mux_attach(struct mux *mux, unsigned slot, const char *name)
 {
+	static const char again[] = "\n--- started again ---\n";
 	struct mux_console *c = &mux->consoles[slot];
 
 	c->known = true;
 	c->live = true;
 	memset(&c->line, 0, sizeof(c->line));
+	if (c->written)
+		mux_guest_output(mux, slot, (const uint8_t *)again, sizeof(again) - 1);
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	if (!mux->selected)
 		mux->selected = slot;
@@ -224,11 +227,16 @@ static void title(struct mux *mux, const char *name, const char *extra)
 	mux_print(mux, " --- (Ctrl-] ? for help)\n");
 }
 
-/* The newest history, from the start of a line if there is one near. */
+/*
+ * The newest history, from the start of a line if there is one near. Escapes are left out: a query
+ * asked again would make the terminal type its answer into the guest.
+ */
 static void replay(struct mux *mux, struct mux_console *c)
 {
 	uint32_t n = c->written < MUX_HISTORY ? c->written : MUX_HISTORY;
 	uint32_t at = c->written - n;
+	uint8_t out[FILTER_OUT_MAX];
+	struct filter filter = { 0 };
 
 	if (n == MUX_HISTORY)
 		for (uint32_t i = at; i < at + 256; i++)
@@ -236,8 +244,11 @@ static void replay(struct mux *mux, struct mux_console *c)
 				at = i + 1;
 				break;
 			}
-	for (; at != c->written; at++)
-		show_raw(mux, c->history[at % MUX_HISTORY]);
+	for (; at != c->written; at++) {
+		n = (uint32_t)filter_byte(&filter, c->history[at % MUX_HISTORY], out);
+		for (uint32_t i = 0; i < n; i++)
+			show_raw(mux, out[i]);
+	}
 }
 
 /* The lines a view began must not reappear in it later. */
