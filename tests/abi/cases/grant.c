@@ -380,12 +380,13 @@ static void exchange_two(void)
 	volatile u64 *mine = (volatile u64 *)VA + 1 + me, *other = (volatile u64 *)VA + 2 - me;
 
 	for (u64 i = 1; i <= 50; i++) {
-		*mine = i;
 		u64 end = clock_ns() + 1000 * MS;
 
-		while (*other < i && clock_ns() < end) /* it may be one ahead */
+		*mine = i;
+		while (*other < i) {
+			CHECK(clock_ns() < end);
 			OP(VCPU_CTL, YIELD, PV_SELF);
-		CHECK(*other >= i);
+		}
 	}
 }
 

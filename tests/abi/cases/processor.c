@@ -243,7 +243,6 @@ PV_TEST(cpuid_hides, "PVABI-CPU-003.1")
 
 	CHECK_EQ(leaf.ecx & 1u << 3, 0);  /* MONITOR */
 	CHECK_EQ(leaf.ecx & 1u << 5, 0);  /* VMX */
-	CHECK_EQ(leaf.ecx & 1u << 17, 0); /* PCID */
 	CHECK_EQ(leaf.ecx & 1u << 21, 0); /* x2APIC */
 	leaf = cpuid(0x80000001, 0);
 	CHECK_EQ(leaf.ecx & 1u << 2, 0); /* SVM */

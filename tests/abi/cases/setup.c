@@ -72,7 +72,7 @@ PV_TEST(vcs_moves, "PVABI-SET-007.1")
 
 PV_TEST(entry_bad_addresses, "PVABI-SET-004.1")
 {
-	struct pv_entry good = { 0x400000, 0x400000, 0x400000, 0x400000, 0x400000 };
+	struct pv_entry good = { .kernel_entry = 0x400000, .erets = 0x400000 };
 
 	for (u32 field = 0; field < 5; field++)
 		for (u32 i = 0; i < sizeof(bad_addresses) / sizeof(u64); i++) {
@@ -86,9 +86,21 @@ PV_TEST(entry_bad_addresses, "PVABI-SET-004.1")
 	CHECK_ERR(OP(VCPU_SETUP, SET_ENTRY, 1), EINVAL);
 }
 
+PV_TEST(entry_no_user_mode, "PVABI-SET-008.1")
+{
+	for (u32 field = 0; field < 5; field++) {
+		struct pv_entry entry = { .kernel_entry = 0x400000 };
+		bool of_user_mode = field == 0 || field == 2 || field == 3;
+
+		((u64 *)&entry)[field] = 0x400000;
+		batch_put(&entry, sizeof(entry));
+		CHECK_EQ(OP(VCPU_SETUP, SET_ENTRY, 0), of_user_mode ? -(i64)PV_ESTATE : 0);
+	}
+}
+
 PV_TEST(entry_failure_changes_nothing, "PVABI-SET-004.1 PVABI-GEN-010.1")
 {
-	struct pv_entry bad = { 0x400000, PV_HOLE_START, 0x400000, 0x400000, 0x400000 };
+	struct pv_entry bad = { .kernel_entry = PV_HOLE_START, .erets = 0x400000 };
 
 	events_on(0);
 	batch_put(&bad, sizeof(bad));

@@ -174,6 +174,7 @@ static inline u64 gfn_of(const void *p) { return (u64)(uintptr_t)p >> PV_PAGE_SH
 #define MAX_VCPU_SLOTS 4
 struct abi_cpu {
 	struct abi_cpu *self; /* gs:0 */
+	u64 kernel_rsp, user_rsp, user_rax, user_how; /* user mode: 1 event, 2 system call */
 	struct pv_vcs *vcs;
 	u64 fixup_rip, fixup_rsp; /* where a trapped instruction continues; 0 = none expected */
 	u64 vector, error, cr2, rip; /* of the last trap; vector NO_TRAP = none */
@@ -223,6 +224,8 @@ void irq_enable(struct pv_vcs *vcs); /* sets IF and delivers what is pending */
 		trap_cpu->fixup_rip = 0; \
 		trap_cpu->vector; \
 	})
+/* Walked domains: runs user code at rip until its next event; result: 1 event, 2 system call. */
+u64 run_user(u64 rip, u64 rsp, u64 rax);
 u64 try_read(u64 va);		   /* vector or NO_TRAP */
 u64 try_write(u64 va, u64 value);
 u64 try_exec(u64 va);

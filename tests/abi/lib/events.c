@@ -11,7 +11,9 @@
 #define STACK_BYTES 16384
 
 extern char abi_event_entry[], abi_erets_address[], abi_vcpu_start[];
+extern char abi_user_entry[], abi_syscall_entry[], abi_eretu_address[];
 void abi_event(void);
+void abi_run_user(struct abi_cpu *cpu);
 void abi_vcpu_main(void (*fn)(void), u64 index, u64 bare);
 
 struct abi_cpu abi_cpus[MAX_VCPU_SLOTS];
@@ -82,13 +84,15 @@ void events_on_vcs(u32 slot, struct pv_vcs *vcs)
 {
 	struct abi_cpu *cpu = &abi_cpus[slot];
 	struct pv_entry entry = {
-		.user_entry = (u64)abi_event_entry,
 		.kernel_entry = (u64)abi_event_entry,
-		.syscall_entry = (u64)abi_event_entry,
-		.eretu = (u64)abi_erets_address - 2, /* never executed */
 		.erets = (u64)abi_erets_address,
 	};
 
+	if (this_case->kind == PV_KIND_WALKED) {
+		entry.user_entry = (u64)abi_user_entry;
+		entry.syscall_entry = (u64)abi_syscall_entry;
+		entry.eretu = (u64)abi_eretu_address;
+	}
 	vcs->flags &= ~(u64)PV_VCS_IF;
 	memset(cpu, 0, sizeof(*cpu));
 	cpu->self = cpu;
@@ -110,6 +114,30 @@ void irq_enable(struct pv_vcs *vcs)
 	__asm__ volatile("" ::: "memory");
 	if (vcs->flags & PV_VCS_IP)
 		HC(IRQ_WIN);
+}
+
+_Static_assert(offsetof(struct abi_cpu, kernel_rsp) == 8, "events_entry.S");
+_Static_assert(offsetof(struct abi_cpu, user_rsp) == 16, "events_entry.S");
+_Static_assert(offsetof(struct abi_cpu, user_rax) == 24, "events_entry.S");
+_Static_assert(offsetof(struct abi_cpu, user_how) == 32, "events_entry.S");
+
+u64 run_user(u64 rip, u64 rsp, u64 rax)
+{
+	struct abi_cpu *cpu = this_abi_cpu();
+	struct pv_frame *frame = &cpu->vcs->uframe;
+
+	memset(frame, 0, sizeof(*frame));
+	frame->rip = rip;
+	frame->cs = PV_USER_CS;
+	frame->ss = PV_USER_SS;
+	frame->rflags = 0x202;
+	frame->rsp = rsp;
+	frame->rcx = rip;
+	frame->r11 = 0x202;
+	cpu->user_rsp = rsp;
+	cpu->user_rax = rax;
+	abi_run_user(cpu);
+	return cpu->user_how;
 }
 
 u64 try_read(u64 va)

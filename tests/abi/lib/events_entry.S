@@ -8,6 +8,12 @@
  */
 #include <pv/abi.h>
 
+/* Start of struct abi_cpu; events.c asserts them. */
+#define ABI_CPU_KERNEL_RSP 8
+#define ABI_CPU_USER_RSP 16
+#define ABI_CPU_USER_RAX 24
+#define ABI_CPU_USER_HOW 32
+
 	.text
 	.globl abi_event_entry
 abi_event_entry:
@@ -105,6 +111,45 @@ abi_call_registers:
 	pop %r12
 	pop %rbp
 	pop %rbx
+	ret
+
+/*
+ * void abi_run_user(struct abi_user *u): runs user code from vcs.uframe until it makes a system call
+ * or traps. rdi: the vCPU's struct abi_cpu; the user's rsp, rax and rdi are in it.
+ */
+	.globl abi_run_user
+abi_run_user:
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	mov %rsp, ABI_CPU_KERNEL_RSP(%rdi)
+	mov ABI_CPU_USER_RAX(%rdi), %rax
+	mov ABI_CPU_USER_RSP(%rdi), %rsp
+	syscall
+	.globl abi_eretu_address
+abi_eretu_address:
+	ud2
+
+	.globl abi_user_entry
+abi_user_entry:
+	movq $1, %gs:ABI_CPU_USER_HOW
+	jmp 1f
+	.globl abi_syscall_entry
+abi_syscall_entry:
+	movq $2, %gs:ABI_CPU_USER_HOW
+1:	mov %rax, %gs:ABI_CPU_USER_RAX
+	mov %rsp, %gs:ABI_CPU_USER_RSP
+	mov %gs:ABI_CPU_KERNEL_RSP, %rsp
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
+	cld
 	ret
 
 	.section .note.GNU-stack, "", @progbits
