@@ -387,7 +387,7 @@ PV_DRIVER_TEST(destroy_with_timer, "PVABI-DOM-012.1 PVABI-DOM-019.1", PARTS(arme
 static void second_vcpu_loop(void)
 {
 	for (;;)
-		share->word[1]++;
+		(*(volatile u64 *)&share->word[1])++;
 }
 
 static void two_loops(void)

@@ -22,6 +22,7 @@
 #include "hc.h"
 
 #define MAX_PARTS 4
+#define NO_TABLES 0xfffffffe
 #define MS 1000000ull /* nanoseconds */
 
 struct abi_case {
@@ -36,7 +37,8 @@ struct abi_case {
 	u32 vcpus;     /* max_vcpus; 0 = 1 */
 	u32 extra;     /* frames of quota beyond what the child is loaded with; 0 = 64 */
 	u32 kmem;      /* pages of kernel memory; 0 = 96 */
-	u32 tables;    /* walked: vtlb_tables; 0 = PV_VTLB_MAX */
+	u32 heap;      /* pages of heap; 0 = 32, walked 64 */
+	u32 tables;    /* walked: vtlb_tables; 0 = PV_VTLB_MAX, NO_TABLES = 0 */
 	u64 budget_ms; /* system time it may take; 0 = 2000 */
 	u32 cpus;      /* skipped on a machine with fewer */
 
@@ -224,7 +226,7 @@ void irq_enable(struct pv_vcs *vcs); /* sets IF and delivers what is pending */
 		trap_cpu->fixup_rip = 0; \
 		trap_cpu->vector; \
 	})
-/* Walked domains: runs user code at rip until its next event; result: 1 event, 2 system call. */
+/* Walked domains: runs user code at rip until its next event. 1 event, 2 system call, 3 refused. */
 u64 run_user(u64 rip, u64 rsp, u64 rax);
 u64 try_read(u64 va);		   /* vector or NO_TRAP */
 u64 try_write(u64 va, u64 value);

@@ -224,6 +224,8 @@ static void warm_up(void)
 		report_line("# warm-up line %d: %s", driver_verdict.line, driver_verdict.text);
 		return;
 	}
+	for (u64 va = start->heap_start; va < start->heap_end; va += PAGE_BYTES)
+		(void)*(volatile u8 *)va;
 	child_make(0);
 	children_destroy_all();
 	n = TRY(OP(GRANT_CTL, CREATE, PV_SELF, start->heap_start >> PV_PAGE_SHIFT, 1, GRANT_RO));

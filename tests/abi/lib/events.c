@@ -12,6 +12,7 @@
 
 extern char abi_event_entry[], abi_erets_address[], abi_vcpu_start[];
 extern char abi_user_entry[], abi_syscall_entry[], abi_eretu_address[];
+extern char abi_user_refused[];
 void abi_event(void);
 void abi_run_user(struct abi_cpu *cpu);
 void abi_vcpu_main(void (*fn)(void), u64 index, u64 bare);
@@ -136,7 +137,10 @@ u64 run_user(u64 rip, u64 rsp, u64 rax)
 	frame->r11 = 0x202;
 	cpu->user_rsp = rsp;
 	cpu->user_rax = rax;
+	cpu->fixup_rip = (u64)abi_user_refused;
+	cpu->fixup_rsp = rsp;
 	abi_run_user(cpu);
+	cpu->fixup_rip = 0;
 	return cpu->user_how;
 }
 

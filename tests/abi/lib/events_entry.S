@@ -133,6 +133,11 @@ abi_run_user:
 abi_eretu_address:
 	ud2
 
+	.globl abi_user_refused
+abi_user_refused:
+	movq $3, %gs:ABI_CPU_USER_HOW
+	jmp 2f
+
 	.globl abi_user_entry
 abi_user_entry:
 	movq $1, %gs:ABI_CPU_USER_HOW
@@ -142,7 +147,7 @@ abi_syscall_entry:
 	movq $2, %gs:ABI_CPU_USER_HOW
 1:	mov %rax, %gs:ABI_CPU_USER_RAX
 	mov %rsp, %gs:ABI_CPU_USER_RSP
-	mov %gs:ABI_CPU_KERNEL_RSP, %rsp
+2:	mov %gs:ABI_CPU_KERNEL_RSP, %rsp
 	pop %r15
 	pop %r14
 	pop %r13

@@ -165,9 +165,18 @@ static void share_init(struct child *c, u64 gfn, u32 part)
 	c->share->part = part;
 }
 
+/* A walked child builds page tables in its heap. */
+static u64 heap_pages(const struct abi_case *opt)
+{
+	if (opt->heap)
+		return opt->heap;
+	return opt->kind == PV_KIND_WALKED ? 2 * HEAP_PAGES : HEAP_PAGES;
+}
+
 static void start_info_init(struct child *c, const struct abi_case *opt, u64 gfn)
 {
 	struct pv_start_info *info = &c->info;
+	u64 heap = heap_pages(opt);
 
 	memset(info, 0, sizeof(*info));
 	info->magic = PV_START_MAGIC;
@@ -177,14 +186,14 @@ static void start_info_init(struct child *c, const struct abi_case *opt, u64 gfn
 	info->vcpus = opt->vcpus ? opt->vcpus : 1;
 	info->memmap_count = 1;
 	info->memmap[0].base = PV_EXPLICIT_BASE;
-	info->memmap[0].size = (gfn + 4 + HEAP_PAGES) * PAGE_BYTES - PV_EXPLICIT_BASE;
+	info->memmap[0].size = (gfn + 4 + heap) * PAGE_BYTES - PV_EXPLICIT_BASE;
 	info->memmap[0].type = PV_MEM_RAM;
 	info->vcs_addr = (gfn + 1) << PV_PAGE_SHIFT;
 	info->port_page_addr = (gfn + 2) << PV_PAGE_SHIFT;
 	info->initrd_addr = (gfn + 3) << PV_PAGE_SHIFT;
 	info->initrd_size = PAGE_BYTES;
 	info->heap_start = (gfn + 4) << PV_PAGE_SHIFT;
-	info->heap_end = info->heap_start + HEAP_PAGES * PAGE_BYTES;
+	info->heap_end = info->heap_start + heap * PAGE_BYTES;
 	info->tsc_hz = start->tsc_hz;
 	memcpy(staging, info, sizeof(*info));
 	copy_frames(c->dom, gfn, gfn_of(staging), 1);
@@ -207,13 +216,16 @@ struct child *child_make_opt(u32 part, const struct abi_case *opt)
 	struct pv_dom_create args = dom_defaults();
 	u64 first = PV_EXPLICIT_BASE >> PV_PAGE_SHIFT;
 	u64 gfn = first + picture_pages;
-	u64 pages = picture_pages + 4 + HEAP_PAGES;
+	u64 heap = heap_pages(opt);
+	u64 pages = picture_pages + 4 + heap;
 
 	args.kind = opt->kind;
 	args.mem_pages = pages + (opt->extra ? opt->extra : 64);
 	args.kmem_pages = opt->kmem ? opt->kmem : 96;
 	args.max_vcpus = opt->vcpus ? opt->vcpus : 1;
 	args.vtlb_tables = opt->tables ? opt->tables : PV_VTLB_MAX;
+	if (opt->tables == NO_TABLES)
+		args.vtlb_tables = 0;
 	c->dom = TRY(dom_create(host, &args));
 	c->used = true;
 
@@ -224,10 +236,10 @@ struct child *child_make_opt(u32 part, const struct abi_case *opt)
 		for (u32 i = 0; i < segment_count; i++)
 			map(c->dom, segments[i].gfn << PV_PAGE_SHIFT, segments[i].gfn,
 			    segments[i].pages, segments[i].prot);
-		map(c->dom, gfn << PV_PAGE_SHIFT, gfn, 4 + HEAP_PAGES, RW);
+		map(c->dom, gfn << PV_PAGE_SHIFT, gfn, 4 + heap, RW);
 	}
 	share_init(c, gfn + 3, part);
-	c->spare_gfn = gfn + 4 + HEAP_PAGES + 512;
+	c->spare_gfn = gfn + 4 + heap + 512;
 
 	struct pv_vcpu_gpr gpr = {
 		.rip = entry,
