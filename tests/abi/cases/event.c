@@ -57,9 +57,9 @@ PV_TEST(nothing_while_disabled, "PVABI-EVT-002.1 PVABI-EVT-011.1")
 PV_TEST(irq_win, "PVABI-EVT-003.1")
 {
 	events_on(0);
-	CHECK_OK(HC(IRQ_WIN));
+	CHECK_ERR(HC(IRQ_WIN), ESTATE);
 	CHECK_OK(HC(SEND_IPI, 1, 0x50));
-	CHECK_OK(HC(IRQ_WIN)); /* IF is clear: nothing happens */
+	CHECK_ERR(HC(IRQ_WIN), ESTATE);
 	CHECK_EQ(abi_cpus[0].irqs, 0);
 	vcs0->flags |= PV_VCS_IF;
 	CHECK_OK(HC(IRQ_WIN));

@@ -86,16 +86,21 @@ PV_TEST(entry_bad_addresses, "PVABI-SET-004.1")
 	CHECK_ERR(OP(VCPU_SETUP, SET_ENTRY, 1), EINVAL);
 }
 
+/* The hypercall below is made from exactly the address that eretu names. */
 PV_TEST(entry_no_user_mode, "PVABI-SET-008.1")
 {
-	for (u32 field = 0; field < 5; field++) {
-		struct pv_entry entry = { .kernel_entry = 0x400000 };
-		bool of_user_mode = field == 0 || field == 2 || field == 3;
+	extern char after_call[];
+	struct pv_entry entry = { .user_entry = 0x400000, .kernel_entry = 0x400000,
+				  .syscall_entry = 0x400000, .eretu = (u64)after_call };
+	i64 version = PV_HC_INFO;
 
-		((u64 *)&entry)[field] = 0x400000;
-		batch_put(&entry, sizeof(entry));
-		CHECK_EQ(OP(VCPU_SETUP, SET_ENTRY, 0), of_user_mode ? -(i64)PV_ESTATE : 0);
-	}
+	batch_put(&entry, sizeof(entry));
+	CHECK_OK(OP(VCPU_SETUP, SET_ENTRY, 0));
+	__asm__ volatile("syscall\nafter_call:"
+			 : "+a"(version)
+			 : "D"((u64)PV_INFO_VERSION), "S"(0ull)
+			 : "rcx", "r11", "memory");
+	CHECK_EQ(version, PV_ABI_MAJOR << 16 | PV_ABI_MINOR);
 }
 
 PV_TEST(entry_failure_changes_nothing, "PVABI-SET-004.1 PVABI-GEN-010.1")
