@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * machine.c - the rest of the machine and of the kernel that the memory code stands on: boot memory,
- * interrupts between CPUs, domains without scheduler and capabilities, log and panic.
+ * interrupts between CPUs, domains without scheduler and capabilities, log and panic. What is weak
+ * gives way to the real thing in tests of domains and capabilities themselves.
  */
 #include "arch.h"
 #include "arch_mmu.h"
@@ -34,9 +35,9 @@ struct cpu cpus[MAX_CPUS];
 u32 nr_cpus;
 bool host_threads;
 u64 host_ns;
-struct cpu_counters cpu_counters[MAX_CPUS];
-u64 levels[LVL_COUNT];
-struct domain *domains[MAX_DOMAINS];
+__weak struct cpu_counters cpu_counters[MAX_CPUS];
+__weak u64 levels[LVL_COUNT];
+__weak struct domain *domains[MAX_DOMAINS];
 
 static struct cap caps[256]; /* one table for everybody: handles are its indices */
 static u32 interrupted[MAX_CPUS]; /* an interrupt waits for this CPU */
@@ -164,14 +165,14 @@ void host_poll(void)
 
 /* ---- domains ---- */
 
-struct domain *domain_lookup(struct domain_ref ref)
+__weak struct domain *domain_lookup(struct domain_ref ref)
 {
 	struct domain *dom = ref.slot < MAX_DOMAINS ? domains[ref.slot] : NULL;
 
 	return dom && dom->self.gen == ref.gen ? dom : NULL;
 }
 
-i64 cap_reserve(struct domain *dom)
+__weak i64 cap_reserve(struct domain *dom)
 {
 	(void)dom;
 	for (u32 i = 1; i < ARRAY_SIZE(caps); i++) {
@@ -183,13 +184,13 @@ i64 cap_reserve(struct domain *dom)
 	return -PV_ENOSPC;
 }
 
-void cap_fill_nofail(struct domain *dom, u64 handle, const struct cap *cap)
+__weak void cap_fill_nofail(struct domain *dom, u64 handle, const struct cap *cap)
 {
 	(void)dom;
 	caps[handle] = *cap;
 }
 
-void cap_unreserve(struct domain *dom, u64 handle)
+__weak void cap_unreserve(struct domain *dom, u64 handle)
 {
 	(void)dom;
 	caps[handle].type = PV_CAP_NONE;

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * test_ports.c - event ports and interrupt lines; the random walk at the end compares every state
+ * with a model that is a table of plain integers.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "counters.h"
+#include "irq.h"
+#include "port.h"
+#include "world.h"
+
+static struct domain *root, *a, *b;
+
+static int setup(void **state)
+{
+	int err;
+
+	(void)state;
+	root = world_start(MIB(16));
+	a = world_child(root, "a", &err);
+	b = world_child(root, "b", &err);
+	return root && a && b ? 0 : -1;
+}
+
+static u64 alloc(struct domain *dom)
+{
+	i64 port = port_alloc(dom);
+
+	assert_true(port > 0);
+	return (u64)port;
+}
+
+static i64 status(struct domain *dom, u64 port)
+{
+	return port_status(dom, port) & 0xff;
+}
+
+static void life_of_a_port(void **state)
+{
+	u64 pa = alloc(a), pb = alloc(b);
+
+	(void)state;
+	assert_int_equal(port_send(a, pa), -PV_ESTATE);
+	assert_int_equal(port_send(a, pa + 1), -PV_ENOENT);
+	assert_int_equal(port_send(a, PV_MAX_PORTS), -PV_ERANGE);
+	assert_int_equal(port_connect(a, pa, b, pb), 0);
+	assert_int_equal(port_connect(a, pa, b, pb), -PV_EBUSY);
+	assert_int_equal(port_connect(a, pa, b, pb + 1), -PV_ENOENT); /* before EBUSY */
+	assert_int_equal(status(a, pa), PV_PORT_INTERDOMAIN);
+	assert_int_equal(port_send(a, pa), 0);
+	assert_int_equal(port_send(a, pa), 1);
+	assert_true(world_take_event(b, (u32)pb));
+	assert_false(world_take_event(a, (u32)pa));
+	assert_int_equal(port_send(b, pb), 0);
+	assert_true(world_take_event(a, (u32)pa));
+	assert_int_equal(port_close(a, pa), 0);
+	assert_true(world_take_event(b, (u32)pb)); /* the peer is told */
+	assert_int_equal(status(b, pb), PV_PORT_CLOSED_PEER);
+	assert_int_equal(port_send(b, pb), -PV_EDEAD);
+	assert_int_equal(status(a, pa), PV_PORT_FREE);
+	assert_int_equal(port_close(a, pa), -PV_ENOENT);
+	assert_int_equal(alloc(a), pa);
+	assert_int_equal(port_send(b, pb), -PV_EDEAD); /* not the one that has the number now */
+}
+
+static void own_ends(void **state)
+{
+	u64 p = alloc(a), q = alloc(a);
+
+	(void)state;
+	assert_int_equal(port_connect(a, p, a, p), -PV_EINVAL);
+	assert_int_equal(port_connect(a, p, a, q), 0);
+	assert_int_equal(port_send(a, p), 0);
+	assert_true(world_take_event(a, (u32)q));
+	assert_int_equal(port_close(a, q), 0);
+	assert_int_equal(status(a, p), PV_PORT_CLOSED_PEER);
+}
+
+static void all_ports(void **state)
+{
+	u64 before = levels[LVL_PORTS];
+	i64 port = 0;
+	u32 n = 0;
+
+	(void)state;
+	while ((port = port_alloc(a)) > 0)
+		n++;
+	assert_int_equal(port, -PV_ENOSPC);
+	assert_int_equal(n, PV_MAX_PORTS - 1);
+	assert_int_equal(port_close(a, 77), 0);
+	assert_int_equal(port_alloc(a), 77);
+	assert_int_equal(port_status(a, 0), PV_PORT_FREE);
+	(void)world_destroy(a->self);
+	assert_int_equal(levels[LVL_PORTS], before);
+}
+
+static void moving(void **state)
+{
+	u64 p = alloc(a);
+
+	(void)state;
+	assert_int_equal(port_move(a, p, 4), -PV_ERANGE);
+	assert_int_equal(port_move(a, p, 1), -PV_ENOENT);
+	world_vcpu(a, 1);
+	assert_int_equal(port_move(a, p + 1, 1), -PV_ENOENT);
+	assert_int_equal(port_move(a, p, 1), 0);
+	assert_int_equal(port_status(a, p), PV_PORT_UNBOUND | 1 << 8);
+}
+
+static void virqs(void **state)
+{
+	u64 p = alloc(root), q = alloc(root);
+
+	(void)state;
+	assert_int_equal(port_bind_virq(root, p, 2), -PV_ERANGE);
+	assert_int_equal(port_bind_virq(root, p, PV_VIRQ_CHILD), 0);
+	assert_int_equal(port_bind_virq(root, q, PV_VIRQ_CHILD), -PV_EBUSY);
+	assert_int_equal(port_bind_virq(root, p, PV_VIRQ_LOG), -PV_EBUSY);
+	domain_shutdown(a, PV_REASON_PANIC, 7, 0, 0);
+	assert_true(world_take_event(root, (u32)p));
+	domain_shutdown(a, PV_REASON_HALT, 8, 0, 0); /* nothing changed */
+	assert_false(world_take_event(root, (u32)p));
+	assert_int_equal(a->reason, PV_REASON_PANIC);
+	assert_int_equal(port_close(root, p), 0);
+	assert_int_equal(port_bind_virq(root, q, PV_VIRQ_CHILD), 0);
+	(void)world_destroy(a->self);
+	assert_true(world_take_event(root, (u32)q));
+}
+
+static void peer_dies(void **state)
+{
+	u64 pa = alloc(a), pb = alloc(b);
+
+	(void)state;
+	assert_int_equal(port_connect(a, pa, b, pb), 0);
+	assert_int_equal(domain_destroy_step(b->self), -PV_EAGAIN);
+	assert_int_equal(port_send(a, pa), -PV_EDEAD);
+	(void)world_destroy(b->self);
+	assert_int_equal(status(a, pa), PV_PORT_CLOSED_PEER);
+	assert_true(world_take_event(a, (u32)pa));
+}
+
+static void edge_line(void **state)
+{
+	u64 p = alloc(a), q = alloc(a);
+	i64 key = irq_claim(4);
+
+	(void)state;
+	assert_int_equal(key, 4);
+	assert_int_equal(irq_claim(4), -PV_EBUSY);
+	assert_int_equal(irq_claim(WORLD_LINES), -PV_ERANGE);
+	assert_int_equal(port_bind_irq(a, p, (u32)key), 0);
+	assert_int_equal(port_bind_irq(a, q, (u32)key), -PV_EBUSY);
+	world_interrupt(4);
+	assert_true(world_take_event(a, (u32)p));
+	assert_false(world_masked[4]);
+	world_interrupt(4);
+	assert_true(world_take_event(a, (u32)p));
+	assert_int_equal(port_eoi(a, p), 0);
+	assert_int_equal(port_eoi(a, q), -PV_ESTATE);
+	assert_int_equal(port_close(a, p), 0);
+	assert_true(world_masked[4]);
+	irq_cap_put((u32)key);
+	assert_int_equal(irq_claim(4), 4);
+	irq_cap_put(4);
+}
+
+static void level_line(void **state)
+{
+	u64 p = alloc(a);
+	i64 key = irq_claim(9);
+
+	(void)state;
+	assert_int_equal(port_bind_irq(a, p, (u32)key), 0);
+	world_interrupt(9);
+	assert_true(world_take_event(a, (u32)p));
+	assert_true(world_masked[9]);
+	world_interrupt(9);
+	assert_false(world_take_event(a, (u32)p)); /* until it is served */
+	assert_int_equal(port_eoi(a, p), 0);
+	assert_false(world_masked[9]);
+	world_interrupt(9);
+	assert_true(world_take_event(a, (u32)p));
+	irq_cap_put((u32)key);
+	assert_int_equal(irq_claim(9), -PV_EBUSY); /* no capability, but bound */
+	(void)world_destroy(a->self);
+	assert_true(world_masked[9]);
+	assert_int_equal(irq_claim(9), 9);
+	irq_cap_put(9);
+	assert_int_equal(irq_claim(0), 2); /* ISA 0 is wired to GSI 2 */
+	assert_int_equal(irq_claim(2), -PV_EBUSY);
+	irq_cap_put(2);
+}
+
+/* ---- a random walk beside a model ---- */
+
+#define DOMS 3
+#define PORTS 24
+#define WALK 60000
+
+static struct {
+	int state; /* PV_PORT_* */
+	int peer_dom, peer_port;
+} model[DOMS][PORTS];
+
+static u64 seed = 0x9e3779b97f4a7c15ull;
+
+static u32 dice(u32 n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (u32)(seed >> 33) % n;
+}
+
+static void walk_connect(struct domain **d)
+{
+	u32 x = dice(DOMS), y = dice(DOMS), p = 1 + dice(PORTS - 1), q = 1 + dice(PORTS - 1);
+	bool free_port = !model[x][p].state || !model[y][q].state;
+	bool ok = model[x][p].state == PV_PORT_UNBOUND && model[y][q].state == PV_PORT_UNBOUND;
+	bool same = x == y && p == q;
+	i64 r = port_connect(d[x], p, d[y], q);
+
+	assert_int_equal(r, same ? -PV_EINVAL : free_port ? -PV_ENOENT : ok ? 0 : -PV_EBUSY);
+	if (r)
+		return;
+	model[x][p].state = model[y][q].state = PV_PORT_INTERDOMAIN;
+	model[x][p].peer_dom = (int)y;
+	model[x][p].peer_port = (int)q;
+	model[y][q].peer_dom = (int)x;
+	model[y][q].peer_port = (int)p;
+}
+
+static void walk_close(struct domain **d)
+{
+	u32 x = dice(DOMS), p = 1 + dice(PORTS - 1);
+	int y = model[x][p].peer_dom, q = model[x][p].peer_port;
+	i64 r = port_close(d[x], p);
+
+	assert_int_equal(r, model[x][p].state ? 0 : -PV_ENOENT);
+	if (r)
+		return;
+	if (model[x][p].state == PV_PORT_INTERDOMAIN) {
+		assert_true(world_take_event(d[y], (u32)q));
+		model[y][q].state = PV_PORT_CLOSED_PEER;
+	}
+	model[x][p].state = PV_PORT_FREE;
+}
+
+static void walk_send(struct domain **d)
+{
+	static const int wants[] = {
+		[PV_PORT_FREE] = -PV_ENOENT, [PV_PORT_UNBOUND] = -PV_ESTATE,
+		[PV_PORT_INTERDOMAIN] = 0, [PV_PORT_CLOSED_PEER] = -PV_EDEAD,
+	};
+	u32 x = dice(DOMS), p = 1 + dice(PORTS - 1);
+
+	assert_int_equal(port_send(d[x], p), wants[model[x][p].state]);
+	if (model[x][p].state == PV_PORT_INTERDOMAIN)
+		assert_true(world_take_event(d[model[x][p].peer_dom],
+					     (u32)model[x][p].peer_port));
+}
+
+static void walk_alloc(struct domain **d)
+{
+	u32 x = dice(DOMS), used = 0;
+	i64 r;
+
+	for (u32 p = 1; p < PORTS; p++)
+		used += model[x][p].state != PV_PORT_FREE;
+	if (used == PORTS - 1)
+		return;
+	r = port_alloc(d[x]);
+	assert_true(r > 0 && r < PORTS);
+	assert_int_equal(model[x][r].state, PV_PORT_FREE);
+	model[x][r].state = PV_PORT_UNBOUND;
+}
+
+static void walk_reborn(struct domain **d)
+{
+	u32 x = dice(DOMS);
+	int err;
+
+	(void)world_destroy(d[x]->self);
+	for (u32 p = 1; p < PORTS; p++) {
+		int y = model[x][p].peer_dom, q = model[x][p].peer_port;
+
+		if (model[x][p].state == PV_PORT_INTERDOMAIN && (u32)y != x) {
+			assert_true(world_take_event(d[y], (u32)q));
+			model[y][q].state = PV_PORT_CLOSED_PEER;
+		}
+	}
+	memset(model[x], 0, sizeof(model[x]));
+	d[x] = world_child(root, "reborn", &err);
+	assert_non_null(d[x]);
+	for (u32 p = 1; p < PORTS; p++)
+		(void)world_take_event(d[x], p);
+}
+
+static void random_walk(void **state)
+{
+	struct domain *d[DOMS] = { root, a, b };
+	int err;
+
+	(void)state;
+	d[0] = world_child(root, "c", &err);
+	for (u32 i = 0; i < WALK; i++) {
+		switch (dice(8)) {
+		case 0:
+		case 1:
+			walk_alloc(d);
+			break;
+		case 2:
+		case 3:
+			walk_connect(d);
+			break;
+		case 4:
+			walk_close(d);
+			break;
+		case 5:
+			if (!dice(200))
+				walk_reborn(d);
+			break;
+		default:
+			walk_send(d);
+		}
+		for (u32 x = 0; x < DOMS; x++)
+			for (u32 p = 1; p < PORTS; p++)
+				assert_int_equal(status(d[x], p), model[x][p].state);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(life_of_a_port, setup),
+		cmocka_unit_test_setup(own_ends, setup),
+		cmocka_unit_test_setup(all_ports, setup),
+		cmocka_unit_test_setup(moving, setup),
+		cmocka_unit_test_setup(virqs, setup),
+		cmocka_unit_test_setup(peer_dies, setup),
+		cmocka_unit_test_setup(edge_line, setup),
+		cmocka_unit_test_setup(level_line, setup),
+		cmocka_unit_test_setup(random_walk, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
