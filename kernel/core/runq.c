@@ -164,21 +164,25 @@ static u32 choose_cpu(const struct vcpu *v)
 	return mask & BIT(last) ? last : best;
 }
 
+/* What the running vCPU has had up to now. */
+static u64 current_vruntime(const struct vcpu *cur, u64 now)
+{
+	return cur->vruntime + (now > cur->since_ns ? runq_weigh(cur, now - cur->since_ns) : 0);
+}
+
 /* v was put into rq (locked): make that CPU look, if it has to. */
 static void tell(struct runq *rq, const struct vcpu *v, u64 now)
 {
 	u32 cpu = (u32)(rq - runqs);
 	struct vcpu *cur = rq->current;
 	bool here = cpu == this_cpu()->id;
-	u64 had;
 
 	if (!cur) {
 		if (!here)
 			arch_ipi_send(cpu, VEC_KICK);
 		return;
 	}
-	had = cur->vruntime + (now > cur->since_ns ? runq_weigh(cur, now - cur->since_ns) : 0);
-	if (v->vruntime + PREEMPT_GRAIN_NS < had) {
+	if (v->vruntime + PREEMPT_GRAIN_NS < current_vruntime(cur, now)) {
 		(void)atomic_fetch_or(&cur->exit_work, WORK_RESCHED);
 	} else if (here) {
 		timer_slice(rq->slice_end); /* it ran alone, without an end */
@@ -226,6 +230,8 @@ void runq_place(struct vcpu *v, u64 now)
 		if (!is_in_transit(v))
 			goto out;
 	}
+	if (rq->current)
+		runq_advance(rq, current_vruntime(rq->current, now));
 	floor = rq->min_vruntime > SLEEPER_BONUS_NS ? rq->min_vruntime - SLEEPER_BONUS_NS : 0;
 	v->vruntime = MAX(v->vruntime, floor);
 	runq_insert(rq, v);

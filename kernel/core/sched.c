@@ -198,6 +198,7 @@ static struct vcpu *schedule(void)
 		/* seq: a poster that reads an older state has posted where sched_exit_to_guest() looks */
 		atomic_store_seq(&next->state, (u32)VCPU_RUNNING);
 		count(CNT_SWITCHES);
+		set_slice(rq, next, now); /* after prev was queued: it is whom the slice is for */
 	}
 	spin_unlock(&rq->lock);
 	if (fate == FATE_MOVE)
