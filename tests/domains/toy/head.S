@@ -29,6 +29,13 @@ toy_start:
 	call toy_main
 	ud2
 
+/* vCPUs other than 0. in: rdi = index, rsp = stack */
+	.globl toy_ap_start
+toy_ap_start:
+	xorl %ebp, %ebp
+	call ap_main
+	ud2
+
 /* i64 hypercall(u64 nr, a0, a1, a2, a3, a4, a5) */
 	.globl hypercall
 hypercall:

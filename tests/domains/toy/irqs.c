@@ -15,29 +15,21 @@ static bool pending(u32 vector)
 	return ((volatile u64 *)vcs.pend)[vector / 64] >> vector % 64 & 1;
 }
 
-static bool took(u32 vector)
-{
-	bool yes = seen.pend[vector / 64] >> vector % 64 & 1;
-
-	seen.pend[vector / 64] &= ~(1ull << vector % 64);
-	return yes;
-}
-
 static void test_masking(void)
 {
-	u64 irqs = seen.irqs;
+	u64 irqs = percpu.irqs;
 
 	irq_off();
 	check_eq((u64)HC2(SEND_IPI, 1, VECTOR), 0, "SEND_IPI to oneself");
 	check(pending(VECTOR), "is pending at once");
 	check(vcs.flags & PV_VCS_IP, "and IP is set");
-	check_eq(seen.irqs, irqs, "but not delivered while IF is clear");
+	check_eq(percpu.irqs, irqs, "but not delivered while IF is clear");
 	irq_on();
-	check_eq(seen.irqs, irqs + 1, "enabling delivers it");
+	check_eq(percpu.irqs, irqs + 1, "enabling delivers it");
 	check(took(VECTOR) && !pending(VECTOR), "with its vector");
 	check(irqs_are_on(), "and returns with IF set");
 	check_eq((u64)HC2(SEND_IPI, 1, VECTOR), 0, "SEND_IPI with IF set");
-	check_eq(seen.irqs, irqs + 2, "is delivered before the call returns");
+	check_eq(percpu.irqs, irqs + 2, "is delivered before the call returns");
 	check(took(VECTOR), "with its vector");
 	irq_off();
 	check_eq((u64)HC0(IRQ_WIN), 0, "IRQ_WIN without anything pending");
@@ -55,7 +47,7 @@ static void test_from_user(void)
 	check(pending(PV_VEC_TIMER), "of the timer");
 	check(!irqs_are_on(), "with IF clear");
 	check(vcs.uframe.rflags & 0x200, "and set in the frame");
-	(void)take_pend();
+	take_pend();
 	(void)took(PV_VEC_TIMER);
 	SETUP(&c, prog_one);
 	irq_off();
@@ -63,7 +55,7 @@ static void test_from_user(void)
 	check_eq(user_go(&c), LEFT_BY_EVENT, "ERETU with something pending");
 	check_eq(vcs.uframe.vector, PV_VEC_IRQ, "is an interrupt before the first instruction");
 	check(c.rip == USER_CODE && !c.rbx, "of the program");
-	(void)take_pend();
+	take_pend();
 	check_eq(user_go(&c), LEFT_BY_SYSCALL, "which then runs");
 	check(took(VECTOR), "vector of that interrupt");
 }
@@ -76,15 +68,15 @@ static void test_waiting(void)
 	(void)HC2(SEND_IPI, 1, VECTOR);
 	check_eq((u64)HC2(WAIT, 0, PV_FOREVER), 0, "WAIT with something pending returns");
 	check(pending(VECTOR), "and leaves it pending");
-	irqs = seen.irqs;
+	irqs = percpu.irqs;
 	check_eq((u64)HC2(WAIT, PV_WAIT_ENABLE, PV_FOREVER), 0, "WAIT and enable");
-	check_eq(seen.irqs, irqs + 1, "delivers what was pending");
+	check_eq(percpu.irqs, irqs + 1, "delivers what was pending");
 	check(took(VECTOR) && irqs_are_on(), "with IF set afterwards");
 	irq_off();
 	(void)HC1(TIMER_SET, 1);
-	irqs = seen.irqs;
+	irqs = percpu.irqs;
 	check_eq((u64)HC2(WAIT, PV_WAIT_ENABLE, PV_FOREVER), 0, "WAIT for the timer");
-	check(seen.irqs == irqs + 1 && took(PV_VEC_TIMER), "which is delivered");
+	check(percpu.irqs == irqs + 1 && took(PV_VEC_TIMER), "which is delivered");
 	check_eq((u64)HC3(VCPU_CTL, PV_VCPU_CTL_KICK, PV_SELF, 0), 0, "KICK of oneself");
 	check_eq((u64)HC2(WAIT, 0, PV_FOREVER), 0, "is remembered by the next WAIT");
 	irq_off();
@@ -104,7 +96,7 @@ static void test_storm(void)
 		(void)HC1(TIMER_SET, 0);
 		if (user_go(&c) != LEFT_BY_EVENT || vcs.uframe.vector != PV_VEC_IRQ)
 			break;
-		(void)take_pend();
+		take_pend();
 		fired += took(PV_VEC_TIMER);
 		same &= c.r15 == 0x1515 && c.rax == 0xaaaa && c.rbx >= before &&
 			(c.rip == USER_CODE || c.rip == USER_CODE + 3);

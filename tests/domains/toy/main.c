@@ -100,9 +100,10 @@ static void set_up(void)
 	struct pv_entry *e = (struct pv_entry *)vcs.batch;
 
 	percpu.vcs = &vcs;
+	percpu.self = &percpu;
+	(void)HC2(VCPU_SETUP, PV_VCPU_SETUP_SET_KERNEL_GS, &percpu);
 	if (HC2(VCPU_SETUP, PV_VCPU_SETUP_SET_VCS, ((u64)&vcs - KERNEL_VA) >> 12))
 		(void)HC3(DOM_CTL, PV_DOM_CTL_SHUTDOWN, PV_SELF, (u64)PV_REASON_PANIC << 32 | 1);
-	(void)HC2(VCPU_SETUP, PV_VCPU_SETUP_SET_KERNEL_GS, &percpu);
 	*e = (struct pv_entry){
 		.user_entry = (u64)toy_user_entry,
 		.kernel_entry = (u64)toy_kernel_entry,
@@ -111,6 +112,23 @@ static void set_up(void)
 		.erets = (u64)toy_erets,
 	};
 	check_eq((u64)HC2(VCPU_SETUP, PV_VCPU_SETUP_SET_ENTRY, 0), 0, "SET_ENTRY");
+}
+
+static bool command_line_has(const char *word)
+{
+	const char *at = (const char *)(start_info->cmdline_addr + KERNEL_VA);
+
+	if (!start_info->cmdline_addr)
+		return false;
+	for (; *at; at++) {
+		u32 i = 0;
+
+		while (word[i] && at[i] == word[i])
+			i++;
+		if (!word[i])
+			return true;
+	}
+	return false;
 }
 
 void toy_main(u64 start_info_gpa)
@@ -128,6 +146,9 @@ void toy_main(u64 start_info_gpa)
 	test_emulator();
 	test_vtlb();
 	test_state();
+	test_smp();
+	if (command_line_has("bench"))
+		bench();
 	print("1..%d\n", number);
 	print("# toy: %d of %d failed\n", failed, number);
 	for (;;)

@@ -10,6 +10,7 @@
 #define PERCPU_KSP 8
 #define PERCPU_USP 16
 #define PERCPU_CTX 24
+#define PERCPU_SELF 32
 
 #define CTX_RAX 0
 #define CTX_RBX 8
@@ -52,7 +53,18 @@ struct percpu {
 	struct pv_vcs *vcs;
 	u64 ksp, usp;
 	struct user_ctx *ctx;
+	struct percpu *self;
+	u64 irqs;    /* PV_VEC_IRQ taken in kernel mode */
+	u64 pend[4]; /* vectors taken from pend[] by them */
 };
+
+static inline struct percpu *me(void)
+{
+	struct percpu *p;
+
+	__asm__ volatile("movq %%gs:%c1, %0" : "=r"(p) : "i"(PERCPU_SELF));
+	return p;
+}
 
 /* What toy_kernel_entry pushed. */
 struct kernel_regs {
@@ -85,14 +97,14 @@ void check_eq(u64 got, u64 want, const char *what);
 
 /* ---- event.c: what events from kernel mode left behind, and what to do with them ---- */
 struct kernel_seen {
-	u64 count, irqs;
-	u64 pend[4]; /* vectors taken from pend[] so far */
+	u64 count;
 	struct kernel_regs last; /* but for interrupts */
 	u64 cr2;
 };
 extern struct kernel_seen seen;
 extern u64 kernel_fixup; /* rip to go on at after the next synchronous event; 0: where it was */
-u64 take_pend(void);	 /* moves pend[] to seen.pend; first word's bits */
+void take_pend(void);	 /* moves pend[] to me()->pend */
+bool took(u32 vector);	 /* was it in there? forgets it */
 void irq_off(void);
 void irq_on(void);
 bool irqs_are_on(void);
@@ -121,6 +133,10 @@ void map(u64 va, u64 gpa, u64 flags);	 /* no flush */
 i64 flush(u64 start, u64 end);
 extern u64 root_gpa;
 
+/* ---- smp.c ---- */
+void __attribute__((noreturn)) ap_main(u64 index);
+extern const char toy_ap_start[]; /* head.S: stack and rdi = index are in place */
+
 /* ---- the tests ---- */
 void test_calls(void);
 void test_user(void);
@@ -130,6 +146,8 @@ void test_frames(void);
 void test_emulator(void);
 void test_vtlb(void);
 void test_state(void);
+void test_smp(void); /* leaves the other vCPUs stopped */
+void bench(void);
 
 #endif
 #endif
