@@ -134,6 +134,28 @@ static void test_big_and_many(void **state)
 	finish();
 }
 
+/* Foreign memory is no page table, whoever may write it. */
+static void test_no_table(void **state)
+{
+	struct guest g;
+	struct cap *c;
+	u64 *l4;
+	(void)state;
+
+	start(PV_KIND_WALKED);
+	g = (struct guest){ holder, 1 };
+	c = create(0, 4, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+	assert_int_equal(grant_map(holder, c, 100, 4, true), 4);
+	l4 = guest_page(holder, guest_table(&g));
+	l4[0] = 100ull << 12 | RW;
+	for (u32 i = 0; i < 3; i++)
+		*(u64 *)guest_page(holder, 100 + i) = (i == 2 ? 0 : 101ull + i) << 12 | RW;
+	assert_int_equal(aspace_load_root(v, 100ull << 12, 0), -PV_EFAULT);
+	assert_int_equal(aspace_load_root(v, 1ull << 12, 0), 0);
+	expect_fault(0, HOST_READ, 0);
+	finish();
+}
+
 static void test_deaths(void **state)
 {
 	struct cap *c;
@@ -160,6 +182,7 @@ int main(void)
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_revoke),
 		cmocka_unit_test(test_big_and_many),
+		cmocka_unit_test(test_no_table),
 		cmocka_unit_test(test_deaths),
 	};
 

@@ -145,12 +145,14 @@ static bool settled(u32 cpu, u32 s, u32 p)
 
 static void access_page(u32 cpu)
 {
-	u32 p = rnd(PAGES), s = in_space[cpu], mode = rnd(2);
+	u32 p = rnd(PAGES), s = in_space[cpu], mode;
 	enum host_access how = (enum host_access)rnd(3);
 	u64 error = 0, e = *entry_of(s, p), tag;
 	char *ptr = NULL;
 
-	host_set_mode(vcpu[cpu], mode);
+	if (rnd(20) == 0) /* it forgets all, so not too often */
+		host_set_mode(vcpu[cpu], rnd(2));
+	mode = vcpu[cpu]->mode;
 	if (host_access(page_va(p), how, &ptr, &error) == HOST_FAULT) {
 		assert_false(allows(e, mode, how));
 		assert_int_equal(error & 1, e & PTE_P ? 1 : 0);
@@ -203,6 +205,8 @@ static void step(u32 cpu)
 		return;
 	}
 	host_leave_guest();
+	if (r >= 78 && vcpu[cpu]->mode == MODE_USER)
+		host_set_mode(vcpu[cpu], MODE_KERNEL); /* who calls */
 	if (r < 78)
 		change_entry();
 	else if (r < 88)
