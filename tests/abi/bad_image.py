@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boot images and machines that cannot work: each ends in a message that names what is wrong.
+
+Usage: bad_image.py --build DIR [CASE...]
+
+PVABI-BOO-003.1, PVABI-BOO-004.1 and PVABI-BOO-005.1. One QEMU run per case; none may hang.
+"""
+import argparse
+import pathlib
+import re
+import struct
+import sys
+import tempfile
+import zlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "runner")]
+
+import pvrun  # noqa: E402
+from ringfence import qemu, status  # noqa: E402
+
+MAGIC, VERSION, INIT, PAGE = 0x3147414D49464E52, 1, 1, 4096
+
+
+def image(elf, count=1, magic=MAGIC, version=VERSION, entry_crc=None, table_crc=None, offset=PAGE):
+    """A boot image with one root domain, right unless told otherwise."""
+    entry = struct.pack("<32sIIQQQ", b"init", INIT,
+                        zlib.crc32(elf) if entry_crc is None else entry_crc, offset, len(elf), 0)
+    header = struct.pack("<QIIQII32x", magic, version, count, PAGE + len(elf),
+                         zlib.crc32(entry) if table_crc is None else table_crc, 0)
+    return (header + entry).ljust(PAGE, b"\0") + elf
+
+
+def flipped(data, at):
+    return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1:]
+
+
+def cases(elf):
+    """{name: (image or None, MiB of memory, pattern of the message)}"""
+    good = image(elf)
+    return {
+        "none": (None, 256, r"no boot image"),
+        "empty": (b"", 256, r"no boot image|boot image: "),
+        "short-header": (good[:40], 256, r"boot image: (not a Ringfence|truncated|its table)"),
+        "truncated": (good[:len(good) // 2], 256, r"boot image: truncated"),
+        "one-byte-short": (good[:-1], 256, r"boot image: truncated"),
+        "magic": (image(elf, magic=MAGIC ^ 1), 256, r"not a Ringfence boot image"),
+        "version": (image(elf, version=2), 256, r"another version"),
+        "table-checksum": (image(elf, table_crc=1), 256, r"table of entries is corrupt"),
+        "table-bit": (flipped(good, 64 + 5), 256, r"table of entries is corrupt"),
+        "entry-checksum": (image(elf, entry_crc=1), 256, r"root domain in it is corrupt"),
+        "entry-bit": (flipped(good, PAGE + len(elf) // 2), 256, r"root domain in it is corrupt"),
+        "no-entries": (image(elf, count=0), 256, r"boot image: "),
+        "many-entries": (image(elf, count=0xffffffff), 256, r"boot image: .*table"),
+        "misaligned": (image(elf, offset=PAGE + 8), 256, r"'init': an entry is not page-aligned"),
+        "outside": (image(elf, offset=1 << 62), 256, r"'init': an entry lies outside"),
+        "not-elf": (image(b"#!/bin/sh\n" * 500), 256, r"[Rr]oot domain|ELF"),
+        "little-memory": (good, 12, r"(too little machine memory: needs \d+ \wi?B.*has \d+|"
+                                    r"needs \d+.*has \d+)"),
+    }
+
+
+def run(name, case, build, directory):
+    data, mem, pattern = case
+    file = None
+    if data is not None:
+        file = directory / name
+        file.write_bytes(data)
+    machine = qemu.Machine(kernel=build / "kernel" / "ringfence.elf", image=file, mem=mem,
+                           append="panic=exit")
+    result = pvrun.boot(machine, build, wall=60)
+    if result.over:
+        return result.over, result
+    if not re.search(pattern, result.text):
+        return f"no message like '{pattern}'", result
+    if result.code != status.PANIC:
+        return f"exit status {result.code}, a panic ({status.PANIC}) was expected", result
+    return None, result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("names", nargs="*", metavar="CASE")
+    options = parser.parse_args()
+    known = cases((options.build / "domains" / "abi.elf").read_bytes())
+    bad = 0
+    with tempfile.TemporaryDirectory(prefix="badimage") as directory:
+        for name in options.names or known:
+            why, result = run(name, known[name], options.build, pathlib.Path(directory))
+            if why:
+                bad += 1
+                print(f"FAIL {name}: {why}", *result.lines()[-12:], sep="\n    ")
+            else:
+                print(f"ok   {name}")
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
