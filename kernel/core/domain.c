@@ -402,13 +402,15 @@ void domain_status(struct domain *dom, struct pv_dom_status *out)
 	out->weight = dom->weight;
 	out->cap = dom->cap;
 	for (u32 i = 0; i < dom->max_vcpus; i++) {
-		const struct vcpu *v = dom->vcpus[i];
+		struct vcpu *v = dom->vcpus[i];
+		u64 run_ns, steal_ns;
 
 		if (!v)
 			continue;
+		sched_times(v, &run_ns, &steal_ns);
 		out->vcpus++;
-		out->run_ns += v->run_ns;
-		out->steal_ns += v->steal_ns;
+		out->run_ns += run_ns;
+		out->steal_ns += steal_ns;
 	}
 	spin_lock(&dom->mm.lock);
 	out->mem_quota = dom->mm.mem_quota;

@@ -59,6 +59,18 @@ static void account_steal(struct vcpu *v, u64 now)
 	(void)atomic_fetch_add_relaxed(&v->dom->steal_ns, delta);
 }
 
+/* Up to this moment, that is with the piece the vCPU is in the middle of. */
+void sched_times(struct vcpu *v, u64 *run_ns, u64 *steal_ns)
+{
+	struct runq *rq = runq_lock_of(v);
+	u64 now = clock_now_ns();
+	u64 piece = now > v->since_ns ? now - v->since_ns : 0;
+
+	*run_ns = v->run_ns + (v->state == VCPU_RUNNING ? piece : 0);
+	*steal_ns = v->steal_ns + (v->state == VCPU_RUNNABLE ? piece : 0);
+	spin_unlock(&rq->lock);
+}
+
 /* ---- choosing ---- */
 
 /* What becomes of the vCPU that ran until now. */

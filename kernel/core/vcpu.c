@@ -81,10 +81,9 @@ void vcpu_get_runstate(struct vcpu *v, struct pv_runstate *out)
 	*out = (struct pv_runstate){
 		.state = shown[atomic_load_relaxed(&v->state) & 3],
 		.cpu = atomic_load_relaxed(&v->cpu),
-		.run_ns = v->run_ns,
-		.steal_ns = v->steal_ns,
 		.switches = v->switches,
 	};
+	sched_times(v, &out->run_ns, &out->steal_ns);
 }
 
 void vcpu_kick(struct vcpu *v)

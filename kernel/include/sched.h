@@ -28,6 +28,7 @@ void sched_params_changed(struct domain *dom); /* weight, cap or affinity */
 void sched_domain_stop(struct domain *dom);
 void sched_domain_quiesce(struct domain *dom);
 void sched_domain_resume(struct domain *dom);
+void sched_times(struct vcpu *v, u64 *run_ns, u64 *steal_ns); /* CPU time had and waited for, by now */
 void sched_vcpu_exit(struct vcpu *v); /* off every queue and list; does not run any more */
 
 /* Exit path: runs deferred work, switches vCPU if asked, never returns without a guest to run:

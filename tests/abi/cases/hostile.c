@@ -34,6 +34,8 @@ static u64 fuzz_argument(struct random *r)
 static bool fuzz_avoids(u64 nr, const u64 *a)
 {
 	switch (nr) {
+	case PV_HC_CONSOLE_WRITE:
+		return a[0] <= PV_CONSOLE_MAX; /* noise in the log helps nobody */
 	case PV_HC_DOM_CTL:
 		return a[0] == PV_DOM_CTL_SHUTDOWN;
 	case PV_HC_VCPU_CTL:

@@ -96,7 +96,8 @@ PV_TEST(vcpu_stop_start, "PVABI-VCP-004.1", .vcpus = 2)
 	for (u32 i = 0; i < 10; i++) {
 		u64 before = ticks;
 
-		sleep_ms(3);
+		for (u32 j = 0; j < 200 && ticks == before; j++)
+			sleep_ms(3);
 		CHECK(ticks != before);
 		CHECK_OK(OP(VCPU_CTL, STOP, PV_SELF, 1));
 		CHECK_EQ(runstate(PV_SELF, 1).state, 0);
@@ -332,7 +333,8 @@ PV_TEST(regs_survive_stop, "PVABI-REG-006.1", .vcpus = 2)
 	struct pv_vcpu_gpr a, b;
 
 	vcpu_launch(1, spin_with_pattern);
-	sleep_ms(5);
+	while (!ticks)
+		sleep_ms(1);
 	CHECK_OK(OP(VCPU_CTL, STOP, PV_SELF, 1));
 	CHECK_OK(OP(VCPU_REGS, GET, PV_SELF, 1));
 	batch_get(&a, sizeof(a));
@@ -340,7 +342,8 @@ PV_TEST(regs_survive_stop, "PVABI-REG-006.1", .vcpus = 2)
 	CHECK_EQ(a.r15, 0x8765432187654321);
 	CHECK_EQ(a.rbp, 0x1111222233334444);
 	CHECK_OK(OP(VCPU_CTL, START, PV_SELF, 1));
-	sleep_ms(5);
+	for (u64 seen = ticks; ticks == seen;)
+		sleep_ms(1);
 	CHECK_OK(OP(VCPU_CTL, STOP, PV_SELF, 1));
 	CHECK_OK(OP(VCPU_REGS, GET, PV_SELF, 1));
 	batch_get(&b, sizeof(b));

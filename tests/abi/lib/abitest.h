@@ -24,6 +24,7 @@
 #define MAX_PARTS 4
 #define NO_TABLES 0xfffffffe
 #define MS 1000000ull /* nanoseconds */
+#define PATIENCE 8    /* how much longer a wait may take than it should, before it is a failure */
 
 struct abi_case {
 	const char *name;

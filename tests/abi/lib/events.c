@@ -198,7 +198,7 @@ void sleep_ms(u64 ms)
 
 bool wait_for(volatile u64 *word, u64 value, u64 ms)
 {
-	u64 end = clock_ns() + ms * MS;
+	u64 end = clock_ns() + ms * MS * PATIENCE;
 
 	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value) {
 		if (clock_ns() > end)

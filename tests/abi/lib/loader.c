@@ -277,7 +277,7 @@ void child_status(struct child *c, struct pv_dom_status *out)
 
 bool child_wait(struct child *c, u64 budget_ms, struct pv_dom_status *out)
 {
-	u64 end = clock_ns() + budget_ms * MS;
+	u64 end = clock_ns() + budget_ms * MS * PATIENCE;
 
 	for (;;) {
 		child_status(c, out);

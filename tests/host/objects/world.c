@@ -76,6 +76,12 @@ void sched_domain_stop(struct domain *dom)
 			dom->vcpus[i]->state = VCPU_RUNNABLE;
 }
 
+void sched_times(struct vcpu *v, u64 *run_ns, u64 *steal_ns)
+{
+	*run_ns = v->run_ns;
+	*steal_ns = v->steal_ns;
+}
+
 void sched_domain_resume(struct domain *dom)
 {
 	(void)dom;
