@@ -36,6 +36,7 @@ struct mm {
 	u8 destroy_stage;
 	u64 mem_quota, mem_used;   /* frames */
 	u64 kmem_quota, kmem_used; /* pages; used is atomic */
+	u64 cache_pages;	   /* of them: tables of the vTLB, in use, in limbo or clean */
 
 	u64 *gfn_root; /* top of the radix tree (gfnmap.c) */
 	gfn_t resv_gfn; /* rest of a 2 MiB block being populated: next gfn, its frame, how many */
@@ -109,6 +110,10 @@ static inline void *mfn_ptr(mfn_t mfn) { return paddr_to_ptr(mfn << PAGE_SHIFT);
 /* ---- kernel memory of a domain (kmem.c) ---- */
 /* One zeroed page charged to dom, NULL when its kmem is used up. Takes no lock but the frame's. */
 void *kmem_alloc(struct domain *dom);
+/* For the vTLB's tables, mm.lock held: they may use what objects have to leave. */
+void *kmem_alloc_table(struct domain *dom);
+bool kmem_object_fits(const struct domain *dom);
+#define KMEM_TABLES_MIN 12 /* code, stack and two operands: three levels each */
 void kmem_free(struct domain *dom, void *page); /* page is not reachable by any CPU any more */
 
 /* ---- gfn map (gfnmap.c) ---- */

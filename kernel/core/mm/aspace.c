@@ -129,6 +129,7 @@ static void root_free(struct domain *dom, u64 *l4)
 	if (!l4)
 		return;
 	set_push(keep ? &mm->reserve : &mm->clean, ptr_to_mfn(l4), 0);
+	mm->cache_pages += !keep;
 	level_add(LVL_TABLES, -1);
 }
 

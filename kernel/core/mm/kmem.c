@@ -19,12 +19,13 @@ static void *take_clean(struct domain *dom)
 	if (!locked)
 		spin_lock(&dom->mm.lock);
 	page = tables_take_clean(dom);
+	dom->mm.cache_pages -= page != NULL;
 	if (!locked)
 		spin_unlock(&dom->mm.lock);
 	return page;
 }
 
-void *kmem_alloc(struct domain *dom)
+static void *page_alloc(struct domain *dom)
 {
 	struct mm *mm = &dom->mm;
 	void *page;
@@ -44,7 +45,34 @@ void *kmem_alloc(struct domain *dom)
 
 out:
 	atomic_fetch_sub(&mm->kmem_used, 1);
-	return take_clean(dom);
+	return NULL;
+}
+
+/* Objects stay for long. They leave enough for the tables without which no instruction ends. */
+bool kmem_object_fits(const struct domain *dom)
+{
+	const struct mm *mm = &dom->mm;
+	u64 objects = atomic_load_relaxed(&mm->kmem_used) - READ_ONCE(mm->cache_pages);
+
+	return objects + KMEM_TABLES_MIN < mm->kmem_quota;
+}
+
+void *kmem_alloc(struct domain *dom)
+{
+	void *page;
+
+	if (!kmem_object_fits(dom))
+		return NULL;
+	page = page_alloc(dom);
+	return page ? page : take_clean(dom);
+}
+
+void *kmem_alloc_table(struct domain *dom)
+{
+	void *page = page_alloc(dom);
+
+	dom->mm.cache_pages += page != NULL;
+	return page;
 }
 
 void kmem_free(struct domain *dom, void *page)

@@ -20,6 +20,7 @@
 #include "tlbflush.h"
 
 #define LIMBO_HIGH 32u	   /* pages in limbo from which on an epoch is started without need */
+#define PAGE_TRIES 3u /* what is dropped first goes through limbo */
 #define DROP_BUDGET 4000u  /* steps of a range drop before it becomes a drop of the whole half */
 #define EVICT_STEP 8u
 
@@ -190,13 +191,19 @@ static enum fill_status make_room(struct domain *dom)
 
 void *mm_page_alloc(struct domain *dom)
 {
-	void *page = tables_take_clean(dom);
+	for (u32 i = 0; i < PAGE_TRIES; i++) {
+		bool fits = kmem_object_fits(dom);
+		void *page = fits ? tables_take_clean(dom) : NULL;
 
-	if (!page)
-		page = kmem_alloc(dom);
-	for (u32 i = 0; !page && i < 2 && make_room(dom) == FILL_RETRY; i++)
-		page = tables_take_clean(dom);
-	return page;
+		dom->mm.cache_pages -= page != NULL;
+		if (!page && fits)
+			page = kmem_alloc(dom);
+		if (page)
+			return page;
+		if (make_room(dom) != FILL_RETRY)
+			break;
+	}
+	return NULL;
 }
 
 static void capacity_reclaim(struct domain *dom)
@@ -222,7 +229,7 @@ u64 *table_alloc(struct domain *dom, struct table_set *set, u8 level, enum fill_
 		limbo_reap(dom);
 	page = tables_take_clean(dom);
 	if (!page)
-		page = kmem_alloc(dom);
+		page = kmem_alloc_table(dom);
 	if (!page) {
 		limbo_reap(dom);
 		page = tables_take_clean(dom);

@@ -99,7 +99,7 @@ static void all_slots(void **state)
 	int err;
 
 	(void)state;
-	while ((dom = world_child_sized(root, 1, 8, &err)))
+	while ((dom = world_child_sized(root, 1, 18, &err)))
 		refs[n++] = dom->self;
 	assert_int_equal(err, -PV_ENOSPC);
 	assert_int_equal(n, MAX_DOMAINS - 2); /* slot 0 and the root domain */
@@ -107,7 +107,7 @@ static void all_slots(void **state)
 		(void)world_destroy(refs[--n]);
 	after = snapshot();
 	assert_same(&before, &after);
-	dom = world_child_sized(root, 1, 8, &err);
+	dom = world_child_sized(root, 1, 18, &err);
 	assert_int_equal(dom->self.slot, refs[0].slot);
 	assert_int_not_equal(dom->self.gen, refs[0].gen);
 	assert_null(domain_lookup(refs[0]));
