@@ -204,7 +204,6 @@ static struct vcpu *schedule(void)
 	if (prev)
 		settle(rq, prev, fate);
 	if (next) {
-		set_slice(rq, next, now); /* with prev in the queue, if it wants on */
 		next->switches++;
 		account_steal(next, now);
 		/* seq: a poster that reads an older state has posted where sched_exit_to_guest() looks */
@@ -244,8 +243,11 @@ void sched_exit_to_guest(void)
 		}
 		if (atomic_load_seq(&v->exit_work) & WORK_EVENTS)
 			event_check(v);
+		if (atomic_load_relaxed(&v->exit_work) & WORK_MAIL)
+			(void)atomic_fetch_and(&v->exit_work, ~WORK_MAIL);
 		if (atomic_load_seq(&v->exit_work) & ~WORK_SLOW)
 			continue;
+		arch_vcpu_load_root(v);
 		if (cpu_enter_guest())
 			return;
 	}

@@ -22,6 +22,7 @@ enum vcpu_state { VCPU_STOPPED, VCPU_RUNNABLE, VCPU_RUNNING, VCPU_BLOCKED };
 #define WORK_RESCHED 0x2u /* let the scheduler choose again */
 #define WORK_STOP 0x4u	  /* STOP, PAUSE, shutdown: leave the CPU */
 #define WORK_BLOCK 0x8u	  /* WAIT: leave the CPU until something is pending */
+#define WORK_MAIL 0x10u	  /* epoch_start(): this CPU has to pass the door of cpu_enter_guest() */
 #define WORK_SLOW 0x80u	  /* sticky: vTLB capacity 0, every entry passes through C */
 
 /* eretu and erets while not set: no address is equal to it. */
@@ -120,8 +121,10 @@ void __noreturn arch_enter_guest(void); /* into this_cpu()->current; the exit pr
 size_t arch_vcpu_xsave_size(void);
 void arch_vcpu_init(struct vcpu *v);
 /* Between two vCPUs, or to and from idle (NULL). Loads everything but the registers entry.S
- * restores; the root of `to` is loaded, that of the kernel when it is NULL. */
+ * restores and the root of `to`; that of the kernel when it is NULL. */
 void arch_vcpu_switch(struct vcpu *from, struct vcpu *to);
+/* Loads the root of v's mode; last thing before cpu_enter_guest(). */
+void arch_vcpu_load_root(const struct vcpu *v);
 void arch_vcpu_forget(struct vcpu *v); /* it is going to be freed: no CPU may think its state is loaded */
 i64 arch_vcpu_set_vcs(struct vcpu *v, gfn_t gfn);
 i64 arch_vcpu_set_entry(struct vcpu *v, const struct pv_entry *entry);

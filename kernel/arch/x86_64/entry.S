@@ -101,12 +101,78 @@ guest_syscall:
 	movl $FLAGS_HANDLER, %r11d
 	sysretq
 
-/* in: rsp = current vcpu, guest rsp in CPU_SCRATCH, rcx, r11 as SYSCALL left them */
+/*
+ * A hypercall with nothing else to do saves what C does not keep, and leaves by SYSRET if it made no
+ * work for the exit. For the mailboxes of tlbflush.c the CPU counts as being in the guest meanwhile:
+ * who wants it to flush sends an interrupt, which is taken behind the SYSRET.
+ * in: rsp = current vcpu, guest rsp in CPU_SCRATCH, rcx, r11 as SYSCALL left them
+ */
 from_kernel_mode:
 	cmpq %rcx, VCPU_ERETU(%rsp)
 	je eretu
 	cmpq %rcx, VCPU_ERETS(%rsp)
 	je erets
+	cmpl $0, VCPU_EXIT_WORK(%rsp)
+	jne hypercall_with_work
+	testl $FLAGS_NOT_FAST, %r11d
+	jne hypercall_with_work
+	testl %ecx, %ecx /* the one rip that is not canonical, 1 << 47, is among these */
+	je hypercall_with_work
+	movq %rcx, REGS_RIP(%rsp)
+	movq %r11, REGS_RFLAGS(%rsp)
+	movq %gs:CPU_SCRATCH, %rcx
+	movq %rcx, REGS_RSP(%rsp)
+	movq %rax, REGS_RAX(%rsp)
+	movq %rdi, REGS_RDI(%rsp)
+	movq %rsi, REGS_RSI(%rsp)
+	movq %rdx, REGS_RDX(%rsp)
+	movq %r10, REGS_R10(%rsp)
+	movq %r8, REGS_R8(%rsp)
+	movq %r9, REGS_R9(%rsp)
+	movq %rbp, REGS_RBP(%rsp)
+	movq %rsp, %rdi
+	movq %gs:CPU_STACK_TOP, %rsp
+	xorl %ebp, %ebp
+	call hypercall_dispatch
+	movq %gs:CPU_CURRENT, %rdi
+	cmpl $0, VCPU_EXIT_WORK(%rdi)
+	jne hypercall_made_work
+	movq VCPU_KERNEL_CR3(%rdi), %rax
+	movq %cr3, %rdx
+	cmpq %rdx, %rax
+	je 1f
+	movq %rax, %cr3
+1:	movq REGS_RIP(%rdi), %rcx
+	movq REGS_RFLAGS(%rdi), %r11
+	movq REGS_RBP(%rdi), %rbp
+	movq REGS_R10(%rdi), %r10
+	movq REGS_R9(%rdi), %r9
+	movq REGS_R8(%rdi), %r8
+	movq REGS_RAX(%rdi), %rax
+	movq REGS_RDX(%rdi), %rdx
+	movq REGS_RSI(%rdi), %rsi
+	movq REGS_RSP(%rdi), %rsp
+	movq REGS_RDI(%rdi), %rdi
+	swapgs
+	sysretq
+
+/* The rest of the registers: the call kept them. in: rdi = current vcpu */
+hypercall_made_work:
+	movq REGS_RIP(%rdi), %rcx
+	movq REGS_RFLAGS(%rdi), %r11
+	movq %rcx, REGS_RCX(%rdi)
+	movq %r11, REGS_R11(%rdi)
+	movq $SEL_UCODE, REGS_CS(%rdi)
+	movq $SEL_UDATA, REGS_SS(%rdi)
+	movq %rbx, REGS_RBX(%rdi)
+	movq %r12, REGS_R12(%rdi)
+	movq %r13, REGS_R13(%rdi)
+	movq %r14, REGS_R14(%rdi)
+	movq %r15, REGS_R15(%rdi)
+	call guest_hypercall_end
+	jmp guest_resume
+
+hypercall_with_work:
 	SAVE_SYSCALL
 	call guest_hypercall
 	jmp guest_resume
@@ -259,23 +325,15 @@ guest_debug_entry:
 	/* falls through */
 
 /*
- * Enters this_cpu()->current with its registers, in the root of its mode. The exit protocol
- * (sched.h, tlbflush.h) has run; interrupts stay off until the guest has its flags.
+ * Enters this_cpu()->current with its registers. The exit protocol (sched.h, tlbflush.h) has run and
+ * the root of its mode is loaded; interrupts stay off until the guest has its flags.
  * in: nothing
  */
 	.balign 16
 	.globl guest_resume
 guest_resume:
 	movq %gs:CPU_CURRENT, %rdi
-	movq VCPU_KERNEL_CR3(%rdi), %rax
-	cmpl $VCPU_MODE_KERNEL, VCPU_MODE(%rdi)
-	je 1f
-	movq VCPU_USER_CR3(%rdi), %rax
-1:	movq %cr3, %rdx
-	cmpq %rdx, %rax
-	je 2f
-	movq %rax, %cr3
-2:	movq REGS_RIP(%rdi), %rcx
+	movq REGS_RIP(%rdi), %rcx
 	movq REGS_RFLAGS(%rdi), %r11
 	cmpq REGS_RCX(%rdi), %rcx
 	jne resume_iret
@@ -363,7 +421,7 @@ guest_iret_fault:
 	call guest_iret_failed
 	jmp guest_resume
 
-/* noreturn void sched_start_guest(void): from the idle loop into this_cpu()->current. */
+/* void arch_enter_guest(void): from the idle loop into this_cpu()->current; does not return. */
 	.globl arch_enter_guest
 arch_enter_guest:
 	movq %gs:CPU_STACK_TOP, %rsp

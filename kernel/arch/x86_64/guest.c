@@ -27,9 +27,24 @@
 #define HINT_MAX 16
 #define SYSCALL_MASK 0x257fd5 /* every flag a program can set, IF and TF among them */
 
+/* Before the mail is read: an epoch that passes at this door may free the root loaded until now. */
+static inline void load_root(const struct vcpu *v)
+{
+	u64 root = v->mode == MODE_KERNEL ? v->kernel_cr3 : v->user_cr3;
+
+	if (root != read_cr3())
+		write_cr3(root);
+}
+
+void arch_vcpu_load_root(const struct vcpu *v)
+{
+	load_root(v);
+}
+
 /* Nothing else to do: the common case costs no scheduler call. */
 static inline void leave(const struct vcpu *v)
 {
+	load_root(v);
 	if (likely(!(atomic_load_relaxed(&v->exit_work) & ~WORK_SLOW)) && likely(cpu_enter_guest()))
 		return;
 	sched_exit_to_guest();
@@ -125,6 +140,13 @@ void guest_hypercall(struct vcpu *v)
 	leave(v);
 }
 
+/* A hypercall that took the short way in and found work for the way out. */
+void guest_hypercall_end(struct vcpu *v)
+{
+	cpu_leave_guest();
+	leave(v);
+}
+
 void guest_user_syscall(struct vcpu *v)
 {
 	struct pv_frame *f = &v->vcs->uframe;
@@ -189,7 +211,6 @@ void guest_eretu(struct vcpu *v)
 	u64 rip = READ_ONCE(vcs->uframe.rip);
 	u64 cs = READ_ONCE(vcs->uframe.cs);
 	u64 ss = READ_ONCE(vcs->uframe.ss);
-	u64 rflags = READ_ONCE(vcs->uframe.rflags);
 
 	cpu_leave_guest();
 	guest_event(v);
@@ -203,8 +224,7 @@ void guest_eretu(struct vcpu *v)
 	v->regs.rip = rip;
 	v->regs.cs = cs;
 	v->regs.ss = ss;
-	/* NT is a program's to keep: IRETQ ignores it here, and every way in clears it. */
-	v->regs.rflags = guest_flags_clean(rflags) | (rflags & RFLAGS_NT);
+	v->regs.rflags = guest_flags_clean(READ_ONCE(vcs->uframe.rflags));
 	v->regs.rcx = READ_ONCE(vcs->uframe.rcx);
 	v->regs.r11 = READ_ONCE(vcs->uframe.r11);
 	event_enter_user(v, gs_base);

@@ -112,12 +112,15 @@ u64 flush_mask(const struct domain *dom)
 u64 epoch_start(void)
 {
 	u64 ticket = atomic_fetch_add(&epoch_now, 1) + 1;
+	struct vcpu *v = this_cpu()->current;
 	u32 self = this_cpu()->id;
 
 	for (u32 i = 0; i < nr_cpus; i++)
 		if (i != self)
 			(void)post(i, WANT_EPOCH);
 	atomic_fetch_or(&boxes[self].want, WANT_EPOCH);
+	if (v) /* the short way out of a hypercall does not look into the mailbox */
+		(void)atomic_fetch_or(&v->exit_work, WORK_MAIL);
 	return ticket;
 }
 

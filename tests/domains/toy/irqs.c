@@ -32,8 +32,11 @@ static void test_masking(void)
 	check_eq(percpu.irqs, irqs + 2, "is delivered before the call returns");
 	check(took(VECTOR), "with its vector");
 	irq_off();
+	check_eq((u64)HC0(IRQ_WIN), (u64)-PV_ESTATE, "IRQ_WIN with IF clear");
+	irq_on();
 	check_eq((u64)HC0(IRQ_WIN), 0, "IRQ_WIN without anything pending");
 	check(!(vcs.flags & PV_VCS_IP), "leaves IP clear");
+	irq_off();
 }
 
 static void test_from_user(void)

@@ -68,6 +68,7 @@ extern const char guest_syscall[], guest_syscall32[];
 /* ---- guest.c: called by entry.S with the registers in v->regs ---- */
 void guest_trap(struct vcpu *v);
 void guest_hypercall(struct vcpu *v);
+void guest_hypercall_end(struct vcpu *v);
 void guest_eretu(struct vcpu *v);
 void guest_erets(struct vcpu *v);
 void guest_user_syscall(struct vcpu *v);
