@@ -22,6 +22,7 @@
 #define QUIET_NS (100 * PV_NSEC_PER_MSEC) /* an unfinished line is shown after this */
 #define RETRY_NS (5 * PV_NSEC_PER_MSEC)
 #define CHUNK 512
+#define PUMP_ROUNDS 16
 
 struct source {
 	struct pv_console_ring *page; /* NULL = nothing attached */
@@ -42,7 +43,7 @@ static struct {
 	bool uart;
 	pv_port_t irq_port;
 	bool flush_wanted;
-	bool line_timer;
+	pv_ns_t quiet_at; /* when unfinished lines are shown, 0 = there are none */
 	char first_view[MUX_NAME];
 	uint32_t rows, cols;
 } con;
@@ -300,21 +301,30 @@ static void on_timer(pv_port_t port, void *arg)
 {
 	(void)port;
 	(void)arg;
-	con.line_timer = false;
-	mux_flush_lines(&con.mux);
+	if (con.quiet_at && pv_clock_ns() >= con.quiet_at) {
+		con.quiet_at = 0;
+		mux_flush_lines(&con.mux);
+	}
 	if (con.uart)
 		receive();
 	pump();
 }
 
-static void schedule(void)
+/* When to look again without being told: at once if bytes remain, soon for what nobody announces. */
+static void schedule(bool more)
 {
-	bool soon = con.flush_wanted || (con.uart && input_blocked());
+	pv_ns_t now = pv_clock_ns();
+	pv_ns_t next = PV_FOREVER;
 
-	if (con.line_timer || (!soon && !mux_has_unfinished(&con.mux)))
-		return;
-	con.line_timer = true;
-	pv_event_timer(pv_clock_ns() + (soon ? RETRY_NS : QUIET_NS), on_timer, NULL);
+	if (!con.quiet_at && mux_has_unfinished(&con.mux))
+		con.quiet_at = now + QUIET_NS;
+	if (con.quiet_at)
+		next = con.quiet_at;
+	if (more)
+		next = now;
+	else if ((con.flush_wanted || (con.uart && input_blocked())) && next > now + RETRY_NS)
+		next = now + RETRY_NS;
+	pv_event_timer(next, on_timer, NULL);
 }
 
 static void finish_flush(void)
@@ -325,8 +335,10 @@ static void finish_flush(void)
 	tell_init("~flushed");
 }
 
+/* A guest may write for ever: after some rounds the loop looks at other events, then goes on. */
 static void pump(void)
 {
+	unsigned rounds = 0;
 	bool moved;
 
 	do {
@@ -342,9 +354,9 @@ static void pump(void)
 			transmit();
 		else
 			transmit_to_log();
-	} while (moved);
+	} while (moved && ++rounds < PUMP_ROUNDS);
 	finish_flush();
-	schedule();
+	schedule(moved);
 }
 
 /* ---- start ---- */

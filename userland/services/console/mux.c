@@ -77,7 +77,7 @@ void mux_notice(struct mux *mux, const char *text)
 	mux_print(mux, "\n[");
 	mux_print(mux, text);
 	mux_print(mux, "]\n");
-	if (mux->view == VIEW_SHELL && !mux->command_len)
+	if (mux->view == VIEW_SHELL && !mux->command_len && !mux->answering)
 		mux_prompt(mux);
 }
 
@@ -264,7 +264,8 @@ void mux_select(struct mux *mux, unsigned slot)
 	struct mux_console *c = &mux->consoles[slot];
 
 	if (slot >= MUX_SLOTS || !slot || !c->known) {
-		mux_print(mux, "\n[no such console]\n");
+		if (!mux->plain)
+			mux_print(mux, "\n[no such console]\n");
 		return;
 	}
 	mux->selected = slot;
@@ -313,6 +314,7 @@ static void show_help(struct mux *mux)
 
 void mux_prompt(struct mux *mux)
 {
+	mux->answering = false;
 	if (mux->view == VIEW_SHELL)
 		mux_print(mux, "ringfence> ");
 }
@@ -339,6 +341,7 @@ static void run_line(struct mux *mux)
 {
 	mux_print(mux, "\n");
 	mux->command[mux->command_len] = 0;
+	mux->answering = true;
 	if (mux->command_len)
 		mux->ops->command(mux->ctx, mux->command);
 	else

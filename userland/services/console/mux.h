@@ -58,6 +58,7 @@ struct mux {
 	enum mux_view view;
 	unsigned selected; /* slot that gets the input in the domain and merged views */
 	bool plain;
+	bool answering; /* a command's answer is not finished: the prompt comes after it */
 	bool escape; /* Ctrl-] was typed, its command is next */
 	bool cr;     /* last raw byte shown was a carriage return */
 	struct mux_console consoles[MUX_SLOTS];

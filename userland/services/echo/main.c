@@ -5,7 +5,7 @@
  * Options, for demonstrations and tests of init's supervision:
  *   exit=CODE   ends at once with this code
  *   wait=MS     waits so long before that, or before the misdeed
- *   do=NAME     misbehaves: null, opcode, stack, divide, loop, memory, hypercalls, abort
+ *   do=NAME     misbehaves: null, opcode, stack, divide, loop, chatter, memory, hypercalls, abort
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +74,8 @@ static void misbehave(const char *how)
 		wild_hypercalls();
 	if (!strcmp(how, "abort"))
 		abort();
+	while (!strcmp(how, "chatter"))
+		printf("blah blah blah blah blah blah blah\n");
 	while (!strcmp(how, "loop"))
 		;
 }
