@@ -211,6 +211,7 @@ void guest_eretu(struct vcpu *v)
 	u64 rip = READ_ONCE(vcs->uframe.rip);
 	u64 cs = READ_ONCE(vcs->uframe.cs);
 	u64 ss = READ_ONCE(vcs->uframe.ss);
+	u64 rflags = READ_ONCE(vcs->uframe.rflags);
 
 	cpu_leave_guest();
 	guest_event(v);
@@ -224,7 +225,8 @@ void guest_eretu(struct vcpu *v)
 	v->regs.rip = rip;
 	v->regs.cs = cs;
 	v->regs.ss = ss;
-	v->regs.rflags = guest_flags_clean(READ_ONCE(vcs->uframe.rflags));
+	/* NT is a program's to keep: IRETQ ignores it here, and every way in clears it. */
+	v->regs.rflags = guest_flags_clean(rflags) | (rflags & RFLAGS_NT);
 	v->regs.rcx = READ_ONCE(vcs->uframe.rcx);
 	v->regs.r11 = READ_ONCE(vcs->uframe.r11);
 	event_enter_user(v, gs_base);

@@ -86,6 +86,7 @@ void percpu_load(struct cpu *cpu)
 			 "pushq %%rax\n\t"
 			 "lretq\n"
 			 "1:\tmovl %2, %%ss\n\t"
+			 "lldt %w2\n\t" /* after reset it covers 64 KiB at 0: guest memory */
 			 "ltr %w3"
 			 :
 			 : "m"(ptr), "i"(SEL_KCODE), "r"(0), "r"(SEL_TSS)
