@@ -24,10 +24,37 @@ function(ringfence_add_host_test name)
 	set_tests_properties(host.${name} PROPERTIES LABELS host TIMEOUT 300)
 endfunction()
 
-# ringfence_add_python_test(NAME file.py [ENVIRONMENT VAR=value...]): unittest under the label `host`.
+# ringfence_add_python_test(NAME file.py [LABEL l] [ENVIRONMENT VAR=value...]): unittest, label `host`
+# unless another is given.
 function(ringfence_add_python_test name file)
-	cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "ENVIRONMENT")
-	add_test(NAME host.${name} COMMAND Python3::Interpreter -B ${file})
-	set_tests_properties(host.${name} PROPERTIES LABELS host TIMEOUT 300
+	cmake_parse_arguments(PARSE_ARGV 2 ARG "" "LABEL" "ENVIRONMENT")
+	if(NOT ARG_LABEL)
+		set(ARG_LABEL host)
+	endif()
+	add_test(NAME ${ARG_LABEL}.${name} COMMAND Python3::Interpreter -B ${file})
+	set_tests_properties(${ARG_LABEL}.${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600
 		ENVIRONMENT "${ARG_ENVIRONMENT}")
+endfunction()
+
+# ringfence_add_fuzz_test(NAME runs source... [INCLUDES dir...]): a libFuzzer target built by clang, run
+# `runs` times from a fixed seed under the label `host`; the same program without limits is the fuzzer.
+# clang is only needed for these, so they are built by commands of their own.
+find_program(FUZZ_CLANG NAMES clang-14 clang)
+function(ringfence_add_fuzz_test name runs)
+	cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "SOURCES;INCLUDES")
+	if(NOT FUZZ_CLANG)
+		return()
+	endif()
+	set(sources ${ARG_UNPARSED_ARGUMENTS} ${ARG_SOURCES})
+	list(TRANSFORM ARG_INCLUDES PREPEND -I)
+	set(out ${CMAKE_CURRENT_BINARY_DIR}/${name})
+	add_custom_command(OUTPUT ${out}
+		COMMAND ${FUZZ_CLANG} -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined
+			-fno-sanitize-recover=all -Wall -Wextra -Werror ${ARG_INCLUDES}
+			-I${CMAKE_BINARY_DIR}/pv-abi/include ${sources} -o ${out}
+		DEPENDS ${sources} pv_abi_headers ${CMAKE_SOURCE_DIR}/pv-abi/abi.toml
+		VERBATIM)
+	add_custom_target(${name}_program ALL DEPENDS ${out})
+	add_test(NAME host.${name} COMMAND ${out} -seed=1 -runs=${runs} -max_len=192)
+	set_tests_properties(host.${name} PROPERTIES LABELS host TIMEOUT 600)
 endfunction()
