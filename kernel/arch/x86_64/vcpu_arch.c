@@ -105,6 +105,7 @@ void arch_vcpu_switch(struct vcpu *from, struct vcpu *to)
 	/* Now and not on the way out: from's space may be freed as soon as another CPU runs from. */
 	write_cr3(to->mode == MODE_USER ? to->user_cr3 : to->kernel_cr3);
 	cpu->tss->rsp[0] = (u64)&to->regs + REGS_SIZE;
+	ioports_load(to->dom); /* may have been given while its state stayed here */
 	if (resident[cpu->id] == to && atomic_load_relaxed(&to->fpu_cpu) == cpu->id) {
 		set_xcr0(cpu->id, to->xcr0);
 		return;
@@ -112,7 +113,6 @@ void arch_vcpu_switch(struct vcpu *from, struct vcpu *to)
 	seg_load(to);
 	fpu_load(to, cpu->id);
 	debug_regs_load(to);
-	ioports_load(to->dom);
 	resident[cpu->id] = to;
 	atomic_store_relaxed(&to->fpu_cpu, cpu->id);
 }
