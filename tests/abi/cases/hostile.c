@@ -211,7 +211,7 @@ static void say_hello(void)
 	share->word[0] = 0x600d;
 }
 
-PV_DRIVER_TEST(thousand_lives, "PVABI-HOS-006.1 PVABI-DOM-019.1", PARTS(say_hello),
+PV_DRIVER_TEST(thousand_lives, "PVABI-LIF-001.1 PVABI-DOM-019.1", PARTS(say_hello),
 	       .budget_ms = 60000)
 {
 	for (u32 i = 0; i < 1000; i++) {
@@ -238,7 +238,7 @@ static void count_for_ever(void)
 		(*(volatile u64 *)&share->word[0])++;
 }
 
-PV_DRIVER_TEST(restless_life, "PVABI-HOS-007.1", PARTS(steady_worker, count_for_ever),
+PV_DRIVER_TEST(restless_life, "PVABI-HOS-006.1", PARTS(steady_worker, count_for_ever),
 	       .budget_ms = 10000)
 {
 	struct child *worker = child_make(0);

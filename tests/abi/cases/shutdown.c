@@ -221,7 +221,7 @@ PV_DRIVER_TEST(fault_kernel_hole, "PVABI-DOM-018.1 PVABI-ISO-004.1", PARTS(fault
 	expect_fault(1, PV_HOLE_END - 8, 14, PV_HOLE_END - 8, (u64)fault_write);
 }
 
-PV_DRIVER_TEST(fault_jump_to_hole, "PVABI-HOS-008.1", PARTS(fault_act))
+PV_DRIVER_TEST(fault_jump_to_hole, "PVABI-HOS-007.1", PARTS(fault_act))
 {
 	expect_fault(2, PV_HOLE_START + 0x1000, 14, PV_HOLE_START + 0x1000,
 		     PV_HOLE_START + 0x1000);
@@ -237,7 +237,7 @@ PV_DRIVER_TEST(fault_divide, "PVABI-DOM-018.1", PARTS(fault_act))
 	expect_fault(4, 0, 0, 0, (u64)fault_de);
 }
 
-PV_DRIVER_TEST(fault_non_canonical, "PVABI-DOM-018.1 PVABI-HOS-008.1", PARTS(fault_act))
+PV_DRIVER_TEST(fault_non_canonical, "PVABI-DOM-018.1 PVABI-HOS-007.1", PARTS(fault_act))
 {
 	expect_fault(5, 0, 13, 0, (u64)fault_gp);
 	expect_fault(2, 0x8000000000000000, 13, 0, 0);
