@@ -10,6 +10,7 @@ Writes OUTDIR/include/pv/abi.h      C and assembler header (kernel, newlib, host
        OUTDIR/doc/reference.md      the manual's reference chapter
 """
 import pathlib
+import re
 import sys
 import tomllib
 
@@ -18,6 +19,7 @@ C_TYPES = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "s32": "int32_
            "u64": "uint64_t", "s64": "int64_t"}
 DUAL = "(GPL-2.0-only WITH Linux-syscall-note) OR BSD-2-Clause"
 MAX_CALLS = 28
+CLAUSE = re.compile(r"PVABI-[A-Z]{3}-\d{3}\.[1-9]\d*")
 
 
 class AbiError(Exception):
@@ -65,8 +67,11 @@ def check(abi):
             raise AbiError(f"hypercall {call['name']}: unknown error in {call['errors']}")
         if ranks != sorted(ranks):
             raise AbiError(f"hypercall {call['name']}: errors are not in order of precedence")
-    seen = {}
+    seen, areas = {}, {area["name"] for area in abi.get("area", [])}
     for clause in abi.get("clause", []):
+        if not CLAUSE.fullmatch(clause["id"]) or clause["id"][6:9] not in areas:
+            raise AbiError(f"clause {clause['id']} is not PVABI-<area>-<number>.<revision> "
+                           "of an area that is defined")
         if clause["id"] in seen:
             raise AbiError(f"clause {clause['id']} is defined twice")
         seen[clause["id"]] = clause
@@ -191,10 +196,18 @@ def reference(abi, shapes):
                   "| offset | type | field | meaning |", "|-|-|-|-|"]
         lines += [f"| {offset} | {field['type']}{'[%d]' % field['count'] if 'count' in field else ''} "
                   f"| {field['name']} | {field['doc']} |" for field, offset in fields] + [""]
-    if abi.get("clause"):
-        lines += ["## Clauses", "", "| clause | text |", "|-|-|"]
-        lines += [f"| {clause['id']} | {clause['text']} |" for clause in abi["clause"]] + [""]
+    lines += clauses(abi)
     return "\n".join(lines)
+
+
+def clauses(abi):
+    """The promises, one table an area; tests/abi/clauses.py sees to it that each is tested."""
+    lines, areas = ["## Clauses", ""], {area["name"]: area["doc"] for area in abi.get("area", [])}
+    for name, doc in areas.items():
+        lines += [f"### {name}: {doc}", "", "| clause | promise |", "|-|-|"]
+        lines += [f"| {clause['id']} | {clause['text']} |" for clause in abi["clause"]
+                  if clause["id"][6:9] == name] + [""]
+    return lines
 
 
 def write(path, text):
