@@ -79,6 +79,40 @@ static void fuzz(u64 seed, u32 calls)
 	}
 }
 
+/* Everything goes, on two vCPUs at once, and no answer is wrong. */
+static void fuzz_everything(u64 seed)
+{
+	struct random r;
+
+	random_seed(&r, seed);
+	for (;;) {
+		u64 nr = random_below(&r, PV_HC_COUNT), a[6];
+
+		for (u32 j = 0; j < 6; j++)
+			a[j] = fuzz_argument(&r);
+		a[0] = random_below(&r, 4) ? random_below(&r, 8) : a[0];
+		if (random_below(&r, 3) == 0)
+			a[1] = PV_SELF;
+		bool ends = nr == PV_HC_DOM_CTL && a[0] == PV_DOM_CTL_SHUTDOWN;
+		bool sleeps = nr == PV_HC_WAIT || nr == PV_HC_CONSOLE_WRITE ||
+			      (nr == PV_HC_VCPU_CTL && a[0] == PV_VCPU_CTL_STOP);
+
+		if (!ends && (!sleeps || random_below(&r, 200) == 0))
+			hc_call(nr, a);
+	}
+}
+
+static void second_fuzzer(void)
+{
+	fuzz_everything(share->word[0] * 1000);
+}
+
+static void fuzz_recklessly(void)
+{
+	vcpu_launch_bare(1, second_fuzzer);
+	fuzz_everything(share->word[0]);
+}
+
 static void fuzz_alone(void)
 {
 	fuzz(share->word[0], FUZZ_CALLS);
@@ -89,7 +123,7 @@ static void fuzz_rounds(u32 rounds)
 	for (u64 seed = 1; seed <= rounds; seed++) {
 		struct child *c = child_make(0);
 
-		c->share->word[0] = seed;
+		c->share->word[0] = seed + abi_seed();
 		child_start(c);
 		child_expect_pass(c);
 		child_destroy(c);
@@ -107,21 +141,67 @@ PV_DRIVER_TEST(fuzz_walked, "PVABI-HOS-001.1", PARTS(fuzz_alone), .kind = PV_KIN
 	fuzz_rounds(6);
 }
 
+/* Two frames of the driver that hold nothing. */
+static u64 spare_frames(void)
+{
+	return (start->heap_start >> PV_PAGE_SHIFT) + 32;
+}
+
+static void reckless_rounds(u64 seed, u32 kind)
+{
+	struct abi_case opt = *this_case;
+	struct pv_dom_status s;
+
+	opt.kind = kind;
+	for (u32 i = 0; i < 15; i++) {
+		u64 sibling = empty_domain(64, 96);
+		struct child *c = child_make_opt(0, &opt);
+		u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, spare_frames(), 2, GRANT_RW));
+		u64 end = clock_ns() + 40 * MS;
+
+		child_give(c, sibling, PV_RIGHT_DOM_ALL);
+		child_give(c, grant, GRANT_RW);
+		c->share->word[0] = seed + i + abi_seed();
+		child_start(c);
+		do {
+			HC(WAIT, 0, end);
+			child_status(c, &s);
+		} while (s.state != PV_DOM_SHUTDOWN && clock_ns() < end);
+		child_destroy(c);
+		i64 gone = dom_destroy(sibling);
+
+		CHECK(gone == 0 || gone == -PV_EDEAD);
+		if (gone)
+			OP(CAP_CTL, DROP, sibling);
+		CHECK_OK(revoke(grant));
+	}
+}
+
+PV_DRIVER_TEST(fuzz_two_vcpus, "PVABI-HOS-002.1 PVABI-HOS-001.1", PARTS(fuzz_recklessly), .vcpus = 3)
+{
+	reckless_rounds(1, PV_KIND_EXPLICIT);
+}
+
+PV_DRIVER_TEST(fuzz_two_vcpus_walked, "PVABI-HOS-002.1 PVABI-HOS-001.1", PARTS(fuzz_recklessly),
+	       .vcpus = 3)
+{
+	reckless_rounds(10000, PV_KIND_WALKED);
+}
+
 /* A child with a grant, a port and every right on a sibling. */
 PV_DRIVER_TEST(fuzz_with_capabilities, "PVABI-HOS-002.1", PARTS(fuzz_alone), .budget_ms = 20000)
 {
 	for (u64 seed = 100; seed < 106; seed++) {
 		u64 sibling = empty_domain(64, 96);
 		struct child *c = child_make(0);
-		u64 gfn = start->heap_start >> PV_PAGE_SHIFT;
-		u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 2, GRANT_RO));
+		u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, spare_frames(), 2, GRANT_RO));
 		u64 mine = TRY(OP(PORT_CTL, ALLOC, 0, sibling));
 		u64 its = TRY(OP(PORT_CTL, ALLOC, 0, c->dom));
 
 		CHECK_OK(OP(PORT_CTL, CONNECT, mine, sibling, c->dom, its));
 		child_give(c, sibling, PV_RIGHT_DOM_ALL);
 		child_give(c, grant, GRANT_RO);
-		c->share->word[0] = seed;
+		c->share->word[0] = seed + abi_seed();
 		child_start(c);
 		child_expect_pass(c);
 		child_destroy(c);
@@ -197,7 +277,7 @@ PV_DRIVER_TEST(vcs_of_garbage, "PVABI-HOS-005.1", PARTS(garbage_vcs), .budget_ms
 		struct child *c = child_make(0);
 		struct pv_dom_status s;
 
-		c->share->word[0] = seed;
+		c->share->word[0] = seed + abi_seed();
 		child_start(c);
 		CHECK(child_wait(c, 5000, &s));
 		child_destroy(c);

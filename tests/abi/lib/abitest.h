@@ -150,6 +150,7 @@ i64 dom_destroy(u64 dom);
 void dom_status(u64 dom, struct pv_dom_status *out);
 void counters_read(struct pv_counters *out);
 extern u64 host; /* the driver's host capability */
+u64 abi_seed(void); /* boot parameter abi.seed=N: other noise than usual; driver only */
 
 /* Batches repeated until all is done; any error ends the case. Usable in driver and child. */
 void populate(u64 dom, u64 gfn, u64 n);

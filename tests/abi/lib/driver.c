@@ -4,10 +4,11 @@
  * log, and the leak check: the kernel's level counters after a case equal those before it.
  *
  * Boot parameter abi=AREA[,AREA...] selects cases by the area of their clause, abi.case=NAME one
- * case. Ends by powering the machine off with 0 (all passed) or 1.
+ * case; abi.seed=N changes the noise of the hostile cases. Ends by powering the machine off with 0 (all passed) or 1.
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "driver.h"
@@ -95,6 +96,13 @@ static bool parameter(const char *key, char *out, size_t size)
 		line += strspn(line, " ");
 	}
 	return false;
+}
+
+u64 abi_seed(void)
+{
+	char text[24];
+
+	return parameter("abi.seed", text, sizeof(text)) ? strtoull(text, NULL, 0) : 0;
 }
 
 /* Is the three-letter area of PVABI-XYZ-nnn.r in the comma-separated list? */
@@ -197,6 +205,11 @@ static bool run_case(u32 index, u32 number)
 	clean_up();
 	counters_settled(&after);
 	leak_check((const u64 *)&before, (const u64 *)&after);
+	if (after.audit_findings && driver_verdict.verdict != VERDICT_FAIL) {
+		driver_verdict.verdict = VERDICT_FAIL;
+		snprintf(driver_verdict.text, sizeof(driver_verdict.text), "the audit found %llu stale leaves",
+			 (unsigned long long)after.audit_findings);
+	}
 	switch (driver_verdict.verdict) {
 	case VERDICT_PASS:
 		report_line("ok %u %s # %s", number, c->name, c->clause);
