@@ -70,7 +70,7 @@ class System:
         text = HEAD + (CONSOLE if console else "") + "".join(domains)
         return lower.lower(schema.parse(text), ROOT / "images", self.build, mem << 20)[0]
 
-    def boot(self, image, append="", cpus=1, mem=512, want=status.OK, serial=True, icount=False):
+    def boot(self, image, append="", cpus=1, mem=512, want=status.OK, serial="stdio", icount=False):
         """Boot image bytes; the machine must end by itself, with status `want` unless that is None."""
         with tempfile.TemporaryDirectory(prefix="systest") as directory:
             path = pathlib.Path(directory) / "image"
@@ -325,7 +325,7 @@ def too_little_memory(system):
 
 @case
 def no_serial_port(system):
-    system.boot(system.image(vm("vm1", "true")), serial=False)
+    system.boot(system.image(vm("vm1", "true")), serial="none")
     system.said(r"vm1.*powered off")
 
 

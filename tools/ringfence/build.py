@@ -6,10 +6,10 @@ import re
 import shutil
 import subprocess
 
-from . import deps, paths, status, ui
+from . import deps, paths, sources, status, ui
 
 STEP = re.compile(r"\[\d+/\d+\] ")
-QUIET = ("ninja: Entering directory", "ninja: no work to do")
+QUIET = ("ninja: Entering directory", "ninja: no work to do", "-- ")
 FIRST = " (the first time takes a while: Linux and newlib are built from source)"
 
 
@@ -41,7 +41,7 @@ def _ninja(targets):
         for line in process.stdout:
             log.write(line)
             if line.startswith(QUIET) or "Re-checking globbed" in line:
-                continue
+                continue  # CMake's own chatter; its errors do not look like that
             if progress is None:
                 progress = ui.Progress("building" + (FIRST if not paths.BZIMAGE.exists() else ""))
             if STEP.match(line):
@@ -57,6 +57,7 @@ def _ninja(targets):
 def build(targets=(), groups=("build",)):
     """Make everything, or only `targets`, current. Raises ui.Stop when it cannot."""
     deps.ensure(groups)
+    sources.ensure()
     paths.BUILD.mkdir(parents=True, exist_ok=True)
     _configure()
     if _ninja(targets):

@@ -3,10 +3,11 @@
 
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 
-from . import deps, image, paths, qemu, run, status, ui
+from . import deps, image, paths, qemu, run, status, terminal, ui
 
 
 def _symbols(options):
@@ -34,20 +35,25 @@ def main(options):
     with run.kernel_log() as log, tempfile.TemporaryDirectory() as directory:
         socket = pathlib.Path(directory) / "gdb"
         serial = paths.RUN / "serial.log"
-        machine.debugcon, machine.serial = log, False
-        machine.extra = ("-S", "-gdb", f"unix:{socket},server=on,wait=off",
-                         "-serial", f"file:{serial}")
-        argv = [a for a in qemu.command(machine)]
-        at = argv.index("none", argv.index("-serial"))
-        del argv[at - 1:at + 1]
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
+        machine.debugcon, machine.serial = log, f"file:{serial}"
+        machine.extra = ("-S", "-gdb", f"unix:{socket},server=on,wait=off")
+        process = subprocess.Popen(qemu.command(machine), stdin=subprocess.DEVNULL, start_new_session=True)
         ui.say(f"symbols of {what}; kernel log {paths.show(log)}, serial line {paths.show(serial)}")
         commands = ["-ex", "set pagination off", "-ex", "set architecture i386:x86-64",
                     "-ex", f"target remote {socket}"]
         if not options.domain:
-            commands += ["-ex", "hbreak kernel_main"]
+            commands += ["-ex", "hbreak kernel_init"]
+        debugger = None
         try:
-            return subprocess.run(["gdb", "-q", str(symbols), *commands], check=False).returncode and \
-                status.FAILED
+            # Ctrl-C belongs to the debugger; whatever else ends us must end the machine too.
+            with terminal.signals():
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                debugger = subprocess.Popen(["gdb", "-q", str(symbols), *commands],
+                                            preexec_fn=lambda: signal.signal(signal.SIGINT,
+                                                                             signal.SIG_DFL))
+                return status.FAILED if debugger.wait() else status.OK
+        except terminal.Signalled as caught:
+            debugger.terminate()
+            return status.SIGNALLED + caught.number
         finally:
-            run._stop(process)
+            run.stop(process)

@@ -27,7 +27,7 @@ class Machine:
     icount: bool = False
     cpu: str = CPU
     debugcon: pathlib.Path | None = None
-    serial: bool = True
+    serial: str = "stdio"  # stdio: QEMU's stdin and stdout; none; or any of QEMU's -serial
     plugins: tuple = ()
     extra: tuple = ()
 
@@ -40,16 +40,16 @@ def find():
 
 
 def command(machine):
-    """The argument vector. The serial line is QEMU's stdin and stdout."""
+    """The argument vector."""
     argv = [find(), "-nodefaults", "-no-user-config", "-machine", "pc", "-accel", "tcg",
             "-cpu", machine.cpu, "-smp", str(machine.cpus), "-m", str(machine.mem),
             "-display", "none", "-monitor", "none", "-no-reboot",
             "-device", f"isa-debug-exit,iobase={status.DEBUG_EXIT_PORT:#x},iosize=4",
             "-kernel", str(machine.kernel)]
-    if machine.serial:
+    if machine.serial == "stdio":
         argv += ["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]
     else:
-        argv += ["-serial", "none"]
+        argv += ["-serial", machine.serial]
     if machine.image:
         argv += ["-initrd", str(machine.image)]
     if machine.append:

@@ -59,7 +59,7 @@ def kernel_log():
         yield path
 
 
-def _stop(process):
+def stop(process):
     process.terminate()
     try:
         process.wait(KILL_AFTER_S)
@@ -109,20 +109,20 @@ def boot(machine, keys, log_file, timeout, log):
             terminal.Relay(process, keys, log_file, timeout).run()
             process.wait()
     except terminal.Quit:
-        _stop(process)
+        stop(process)
         ui.say("quit")
         return status.OK
     except terminal.Timeout:
-        _stop(process)
+        stop(process)
         ui.fail(f"still running after {timeout} s (--timeout)")
         return status.TIMEOUT
     except terminal.Signalled as caught:
-        _stop(process)
+        stop(process)
         ui.say(f"ended by {signal.Signals(caught.number).name}")
         return status.SIGNALLED + caught.number
     finally:
         if process.poll() is None:
-            _stop(process)
+            stop(process)
         errors.join(KILL_AFTER_S)
     code, text = status.from_qemu(process.returncode)
     _report(code, text, errors.text, log)
