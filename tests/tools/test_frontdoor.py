@@ -46,6 +46,61 @@ class Dependencies(unittest.TestCase):
         self.assertIn("apt-get install --no-install-recommends a b", deps.install_command(["a", "b"]))
 
 
+class Installing(unittest.TestCase):
+    """ensure() with play-acting dpkg-query, apt-get and sudo."""
+
+    def ensure(self, uid, apt="touch $FAKE_DIR/installed", tools=("dpkg-query", "apt-get", "sudo")):
+        packages, _ = deps.load()
+        everything = "".join(f"echo 'ii  {p.name} 999:1'; " for p in packages if "build" in p.groups)
+        scripts = {
+            "dpkg-query": f"if [ -e $FAKE_DIR/installed ]; then {everything} else "
+                          f"{everything.replace('bison 999:1', 'bison 1:0')} fi",
+            "apt-get": f'echo "apt $*" >> $FAKE_DIR/log; case "$*" in *install*) {apt};; esac',
+            "sudo": 'echo "sudo" >> $FAKE_DIR/log; exec "$@"',
+        }
+        with tempfile.TemporaryDirectory() as directory:
+            for name in tools:
+                path = pathlib.Path(directory) / name
+                path.write_text("#!/bin/sh\n" + scripts[name] + "\n")
+                path.chmod(0o755)
+            for name in ("sh", "touch", "env"):
+                (pathlib.Path(directory) / name).symlink_to(f"/usr/bin/{name}")
+            script = ("import os, sys\nsys.path.insert(0, sys.argv[1])\n"
+                      f"os.geteuid = lambda: {uid}\n"
+                      "from ringfence import deps, ui\n"
+                      "try:\n    deps.ensure(('build',))\n"
+                      "except ui.Stop as stop:\n"
+                      "    print(stop, stop.hint, file=sys.stderr)\n    sys.exit(stop.code)\n")
+            result = subprocess.run(
+                [sys.executable, "-B", "-c", script, str(ROOT / "tools")], capture_output=True,
+                text=True, check=False,
+                env={"PATH": directory, "FAKE_DIR": directory, "RINGFENCE_BUILD_DIR": directory})
+            log = pathlib.Path(directory) / "log"
+            return result, log.read_text() if log.exists() else ""
+
+    def test_root(self):
+        result, log = self.ensure(0)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertNotIn("sudo", log)
+        self.assertIn("install --no-install-recommends bison\n", log)
+
+    def test_user_with_sudo(self):
+        result, log = self.ensure(1000)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(log.count("sudo"), 2)
+
+    def test_user_without_sudo(self):
+        result, log = self.ensure(1000, tools=("dpkg-query", "apt-get"))
+        self.assertEqual((result.returncode, log), (status.MISSING, ""))
+        self.assertIn("needs root or sudo", result.stderr)
+
+    def test_failure_names_what_is_missing(self):
+        result, _ = self.ensure(0, apt="echo E: no network; exit 100")
+        self.assertEqual(result.returncode, status.MISSING)
+        self.assertIn("could not install: bison", result.stderr)
+        self.assertIn("E: no network", result.stderr)
+
+
 class Statuses(unittest.TestCase):
     def test_from_qemu(self):
         def of(value):
