@@ -457,15 +457,19 @@ void sched_params_changed(struct domain *dom)
 	}
 }
 
-void sched_vcpu_exit(struct vcpu *v)
+bool sched_vcpu_exit(struct vcpu *v)
 {
 	struct runq *rq = runq_lock_of(v);
 
-	ASSERT(v->state != VCPU_RUNNING);
+	if (v->state == VCPU_RUNNING) { /* chosen before the domain died, shown as running since */
+		spin_unlock(&rq->lock);
+		return false;
+	}
 	if (v->queued)
 		runq_remove(rq, v);
 	v->parked = false;
 	atomic_store_release(&v->state, (u32)VCPU_STOPPED);
 	spin_unlock(&rq->lock);
 	timer_cancel(v);
+	return true;
 }

@@ -7,6 +7,7 @@
 #ifndef RF_SCHED_H
 #define RF_SCHED_H
 
+#include "compiler.h"
 #include "types.h"
 
 struct vcpu;
@@ -29,7 +30,8 @@ void sched_domain_stop(struct domain *dom);
 void sched_domain_quiesce(struct domain *dom);
 void sched_domain_resume(struct domain *dom);
 void sched_times(struct vcpu *v, u64 *run_ns, u64 *steal_ns); /* CPU time had and waited for, by now */
-void sched_vcpu_exit(struct vcpu *v); /* off every queue and list; does not run any more */
+/* Of a dying domain: off every queue and list. False: a CPU was just taking it up, ask again. */
+warn_unused_result bool sched_vcpu_exit(struct vcpu *v);
 
 /* Exit path: runs deferred work, switches vCPU if asked, never returns without a guest to run:
  * idles in between. Afterwards this_cpu()->current is what the assembly restores. */
