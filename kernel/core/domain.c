@@ -232,7 +232,7 @@ bool domain_runs(struct domain *dom)
 	for (u32 i = 0; i < dom->max_vcpus; i++) {
 		struct vcpu *v = atomic_load_acquire(&dom->vcpus[i]);
 
-		if (v && v != self && atomic_load_acquire(&v->state) == VCPU_RUNNING)
+		if (v && v != self && sched_runs(v))
 			return true;
 	}
 	return false;

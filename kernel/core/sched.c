@@ -71,6 +71,19 @@ void sched_times(struct vcpu *v, u64 *run_ns, u64 *steal_ns)
 	spin_unlock(&rq->lock);
 }
 
+/*
+ * Under the queue's lock: another CPU may have chosen v while its domain still might run and be about
+ * to show it as RUNNING. Whoever chooses after this lock was taken sees that the domain may not.
+ */
+bool sched_runs(struct vcpu *v)
+{
+	struct runq *rq = runq_lock_of(v);
+	bool runs = v->state == VCPU_RUNNING;
+
+	spin_unlock(&rq->lock);
+	return runs;
+}
+
 /* ---- choosing ---- */
 
 /* What becomes of the vCPU that ran until now. */
@@ -360,7 +373,7 @@ static void wait_not_running(struct vcpu *v)
 {
 	struct vcpu *self = this_cpu()->current;
 
-	while (atomic_load_acquire(&v->state) == VCPU_RUNNING) {
+	while (sched_runs(v)) {
 		if (self && (atomic_load_relaxed(&self->exit_work) & WORK_STOP))
 			return;
 		cpu_relax();

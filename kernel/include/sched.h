@@ -29,6 +29,7 @@ void sched_params_changed(struct domain *dom); /* weight, cap or affinity */
 void sched_domain_stop(struct domain *dom);
 void sched_domain_quiesce(struct domain *dom);
 void sched_domain_resume(struct domain *dom);
+bool sched_runs(struct vcpu *v); /* on a CPU now; false stays false if its domain may not run */
 void sched_times(struct vcpu *v, u64 *run_ns, u64 *steal_ns); /* CPU time had and waited for, by now */
 /* Of a dying domain: off every queue and list. False: a CPU was just taking it up, ask again. */
 warn_unused_result bool sched_vcpu_exit(struct vcpu *v);
