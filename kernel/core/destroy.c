@@ -69,15 +69,13 @@ static bool stage_mark(struct domain *dom)
 
 static bool stage_stop(struct domain *dom)
 {
-	bool stopped = !domain_runs(dom);
-
-	for (u32 i = 0; i < dom->max_vcpus && stopped; i++)
-		if (dom->vcpus[i])
-			stopped = sched_vcpu_exit(dom->vcpus[i]);
-	if (!stopped) {
+	if (domain_runs(dom)) {
 		sched_domain_stop(dom);
 		return false;
 	}
+	for (u32 i = 0; i < dom->max_vcpus; i++)
+		if (dom->vcpus[i])
+			sched_vcpu_exit(dom->vcpus[i]);
 	dom->destroy_epoch = epoch_start();
 	return true;
 }

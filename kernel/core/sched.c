@@ -470,19 +470,15 @@ void sched_params_changed(struct domain *dom)
 	}
 }
 
-bool sched_vcpu_exit(struct vcpu *v)
+void sched_vcpu_exit(struct vcpu *v)
 {
 	struct runq *rq = runq_lock_of(v);
 
-	if (v->state == VCPU_RUNNING) { /* chosen before the domain died, shown as running since */
-		spin_unlock(&rq->lock);
-		return false;
-	}
+	ASSERT(v->state != VCPU_RUNNING);
 	if (v->queued)
 		runq_remove(rq, v);
 	v->parked = false;
 	atomic_store_release(&v->state, (u32)VCPU_STOPPED);
 	spin_unlock(&rq->lock);
 	timer_cancel(v);
-	return true;
 }

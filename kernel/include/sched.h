@@ -7,7 +7,6 @@
 #ifndef RF_SCHED_H
 #define RF_SCHED_H
 
-#include "compiler.h"
 #include "types.h"
 
 struct vcpu;
@@ -31,8 +30,7 @@ void sched_domain_quiesce(struct domain *dom);
 void sched_domain_resume(struct domain *dom);
 bool sched_runs(struct vcpu *v); /* on a CPU now; false stays false if its domain may not run */
 void sched_times(struct vcpu *v, u64 *run_ns, u64 *steal_ns); /* CPU time had and waited for, by now */
-/* Of a dying domain: off every queue and list. False: a CPU was just taking it up, ask again. */
-warn_unused_result bool sched_vcpu_exit(struct vcpu *v);
+void sched_vcpu_exit(struct vcpu *v); /* off every queue and list; does not run any more */
 
 /* Exit path: runs deferred work, switches vCPU if asked, never returns without a guest to run:
  * idles in between. Afterwards this_cpu()->current is what the assembly restores. */

@@ -87,10 +87,9 @@ void sched_domain_resume(struct domain *dom)
 	(void)dom;
 }
 
-bool sched_vcpu_exit(struct vcpu *v)
+void sched_vcpu_exit(struct vcpu *v)
 {
 	v->state = VCPU_STOPPED;
-	return true;
 }
 
 bool vcpu_post_port(struct vcpu *v, u32 port)
