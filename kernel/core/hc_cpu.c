@@ -34,8 +34,10 @@ i64 hc_msr(struct vcpu *v, const struct hc_args *args)
 {
 	u64 op = args->a0, index = args->a1, value = args->a2;
 
-	if (op == PV_MSR_READ && (value || !vcpu_batch(v)))
+	if (op == PV_MSR_READ && value)
 		return -PV_EINVAL;
+	if (op == PV_MSR_READ && !vcpu_batch(v))
+		return -PV_ESTATE;
 	if (index >> 32)
 		return -PV_ENOENT;
 	return arch_msr(v, op, index, value);

@@ -97,7 +97,7 @@ static i64 read_log(struct vcpu *v, u64 pos, u64 n)
 	u8 *batch = vcpu_batch(v);
 
 	if (!batch)
-		return -PV_EINVAL;
+		return -PV_ESTATE;
 	n = log_read(&pos, (char *)batch + sizeof(pos), n);
 	memcpy(batch, &pos, sizeof(pos));
 	return (i64)n;
@@ -109,7 +109,7 @@ static i64 write_log(struct vcpu *v, u64 n)
 	void *batch = vcpu_batch(v);
 
 	if (!batch)
-		return -PV_EINVAL;
+		return -PV_ESTATE;
 	memcpy(text, batch, n);
 	log_write(text, n);
 	console_notify();
@@ -121,7 +121,7 @@ static i64 read_trace(struct vcpu *v, u64 cpu)
 	void *batch = vcpu_batch(v);
 
 	if (!batch)
-		return -PV_EINVAL;
+		return -PV_ESTATE;
 	return (i64)trace_read((u32)cpu, batch, BATCH_SIZE / sizeof(struct trace_entry));
 }
 
