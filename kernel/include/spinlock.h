@@ -12,6 +12,7 @@
 #include "compiler.h"
 #include "cpu.h"
 #include "panic.h"
+#include "race.h"
 
 struct spinlock {
 	u16 next;    /* ticket the next taker draws */
@@ -50,6 +51,7 @@ static inline void spin_lock(struct spinlock *l)
 		flush_serve_mailbox();
 	}
 	atomic_store_relaxed(&l->owner, this_cpu()->id + 1);
+	RACE_POINT();
 }
 
 static inline warn_unused_result bool spin_trylock(struct spinlock *l)
@@ -70,6 +72,7 @@ static inline void spin_unlock(struct spinlock *l)
 #endif
 	atomic_store_relaxed(&l->owner, 0u);
 	atomic_store_release(&l->serving, (u16)(l->serving + 1));
+	RACE_POINT();
 }
 
 #define ASSERT_LOCKED(l) ASSERT(spin_is_mine(l))
