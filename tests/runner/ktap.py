@@ -16,7 +16,7 @@ DISASTER = re.compile(
 VERSION = re.compile(r"K?TAP version (\d+)")
 PLAN = re.compile(r"1\.\.(\d+)(?:\s*#\s*SKIP\b(.*))?")
 RESULT = re.compile(r"(not ok|ok)\b(?:\s+(\d+))?(?:\s+(?:-\s*)?(.*))?")
-DIRECTIVE = re.compile(r"(?:^|\s)#\s*(SKIP|TODO|XFAIL|TIMEOUT|ERROR)\b\s*(.*)", re.IGNORECASE)
+DIRECTIVE = re.compile(r"(?:^|\s)#\s*(SKIP|XFAIL|TIMEOUT|ERROR)\b\s*(.*)", re.IGNORECASE)
 ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>])")
 STAMP = re.compile(r"\[ *\d+\.\d+\] (?:\w{3} |    )?")
 
@@ -97,7 +97,7 @@ class Parser:
         outcome = "pass" if match[1] == "ok" else "fail"
         if outcome == "pass" and kind == "SKIP":
             outcome = "skip"
-        elif outcome == "fail" and kind in ("XFAIL", "TODO"):
+        elif outcome == "fail" and kind == "XFAIL":
             outcome = "pass"
         elif kind in ("TIMEOUT", "ERROR"):
             outcome = "fail"
