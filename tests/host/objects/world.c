@@ -76,6 +76,11 @@ void sched_domain_stop(struct domain *dom)
 			dom->vcpus[i]->state = VCPU_RUNNABLE;
 }
 
+bool sched_runs(struct vcpu *v)
+{
+	return v->state == VCPU_RUNNING;
+}
+
 void sched_times(struct vcpu *v, u64 *run_ns, u64 *steal_ns)
 {
 	*run_ns = v->run_ns;
