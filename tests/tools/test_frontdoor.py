@@ -54,7 +54,7 @@ class Installing(unittest.TestCase):
         everything = "".join(f"echo 'ii  {p.name} 999:1'; " for p in packages if "build" in p.groups)
         scripts = {
             "dpkg-query": f"if [ -e $FAKE_DIR/installed ]; then {everything} else "
-                          f"{everything.replace('bison 999:1', 'bison 1:0')} fi",
+                          f"{everything.replace('ii  bison 999:1', 'un  bison ')} fi",
             "apt-get": f'echo "apt $*" >> $FAKE_DIR/log; case "$*" in *install*) {apt};; esac',
             "sudo": 'echo "sudo" >> $FAKE_DIR/log; exec "$@"',
         }

@@ -51,9 +51,9 @@ def _dpkg_versions(names):
     ).stdout
     found = {}
     for line in out.splitlines():
-        abbrev, name, version = line.split()
-        if abbrev == "ii":
-            found[name] = version
+        fields = line.split()  # a package dpkg has only heard of has no version
+        if fields[0] == "ii":
+            found[fields[1]] = fields[2]
     return found
 
 
