@@ -14,7 +14,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tarfile
 
 TARGET = "x86_64-elf"
 TOOLS = ["gcc", "ar", "as", "ld", "nm", "ranlib", "strip", "objcopy", "objdump", "readelf"]
@@ -50,8 +49,7 @@ def make_tools(directory):
 
 
 def unpack(tarball, directory):
-    with tarfile.open(tarball) as archive:
-        archive.extractall(directory, filter="tar")
+    subprocess.run(["tar", "-xf", str(tarball), "-C", str(directory)], check=True)
     tops = [d for d in directory.iterdir() if (d / "newlib").is_dir() and (d / "configure").exists()]
     if len(tops) != 1:
         sys.exit(f"newlib: {tarball} does not look like a newlib source archive")

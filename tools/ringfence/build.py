@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 from . import deps, paths, sources, status, ui
 
@@ -20,7 +21,8 @@ def _configure():
     ui.say("configuring")
     cache.unlink(missing_ok=True)
     shutil.rmtree(paths.BUILD / "CMakeFiles", ignore_errors=True)
-    command = ["cmake", "-S", str(paths.ROOT), "--preset", "dev", "-B", str(paths.BUILD)]
+    command = ["cmake", "-S", str(paths.ROOT), "--preset", "dev", "-B", str(paths.BUILD),
+               f"-DPython3_EXECUTABLE={sys.executable}"]
     command += os.environ.get("RINGFENCE_CMAKE", "").split()
     result = subprocess.run(command, cwd=paths.ROOT, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, check=False)
