@@ -21,6 +21,8 @@ def main(options):
     if options.R:
         command += ["-R", options.R]
     code = subprocess.run(command, check=False).returncode
+    if code < 0:
+        raise ui.Stop(f"ctest was killed by signal {-code}")
     if code:
         ui.fail("tests failed; the output above and "
                 f"{paths.show(paths.BUILD / 'Testing' / 'Temporary' / 'LastTest.log')} say how")
