@@ -11,7 +11,7 @@
 #include <time.h>
 #include "gt.h"
 
-#define WATCHDOG_S 100
+#define WATCHDOG_S 300
 #define STATUS_SKIP 77
 
 static const struct room rooms[] = {

@@ -12,7 +12,7 @@ import re
 
 DISASTER = re.compile(
     r"PANIC on CPU|Kernel panic - not syncing|BUG: |Oops: |UBSAN: |AddressSanitizer|runtime error:"
-    r"|assertion failed|audit finding|---\[ end trace|rcu: INFO: .* stall|soft lockup")
+    r"|assertion failed|audit: domain |---\[ end trace|rcu: INFO: .* stall|soft lockup")
 VERSION = re.compile(r"K?TAP version (\d+)")
 PLAN = re.compile(r"1\.\.(\d+)(?:\s*#\s*SKIP\b(.*))?")
 RESULT = re.compile(r"(not ok|ok)\b(?:\s+(\d+))?(?:\s+(?:-\s*)?(.*))?")
