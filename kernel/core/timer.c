@@ -107,11 +107,18 @@ void timer_update(struct vcpu *v)
 	spin_unlock(&t->lock);
 }
 
+/* A deadline in the past fires before the call returns, not when an interrupt comes to tell. */
 void timer_set(struct vcpu *v, u64 deadline_ns)
 {
+	bool past = deadline_ns <= clock_now_ns();
+
 	take_off(v);
-	v->timer_deadline = deadline_ns;
+	v->timer_deadline = past ? PV_FOREVER : deadline_ns;
 	timer_update(v);
+	if (past) {
+		count(CNT_TIMER_FIRES);
+		vcpu_post(v, PV_VEC_TIMER);
+	}
 }
 
 void timer_cancel(struct vcpu *v)
