@@ -76,9 +76,9 @@ PV_TEST(erets_restores, "PVABI-EVT-004.1", .budget_ms = 5000)
 	events_on(0);
 	irq_enable(vcs0);
 	for (u32 i = 0; i < 20; i++) {
-		CHECK_OK(HC(TIMER_SET, clock_ns() + 300000));
-		u64 count = abi_cpus[0].irqs;
+		u64 count = abi_cpus[0].irqs; /* before arming: it may fire at any time from then on */
 
+		CHECK_OK(HC(TIMER_SET, clock_ns() + 300000));
 		__asm__ volatile("movabs $0x1122334455667788, %%rcx\n\t"
 				 "movabs $0x99aabbccddeeff00, %%r11\n\t"
 				 "mov %%rcx, %%rax; mov %%r11, %%rdx\n\t"
