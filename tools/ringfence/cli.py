@@ -72,7 +72,8 @@ def _parser():
 
     commands.add_parser("build", help="build everything")
     test = commands.add_parser("test", help="build, then run every test")
-    test.add_argument("-L", metavar="label", help="only tests with this label: host abi guest system")
+    test.add_argument("-L", metavar="label", help="only tests with this label: host abi guest system; nightly: the long "
+                           "ones, which nothing else runs")
     test.add_argument("-R", metavar="regex", help="only tests whose name matches")
     bench = commands.add_parser("bench", help="measure a VM against native Linux")
     bench.add_argument("--only", metavar="NAME", help="one row of the table")
