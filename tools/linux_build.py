@@ -180,16 +180,19 @@ def make_command(options, *targets):
     return command + list(targets)
 
 
-def environment():
+def environment(options):
+    """What make sees. ccache is told to look at paths below the build directory as relative ones, so
+    that every clone of the tree finds what the first one compiled."""
     env = {k: v for k, v in os.environ.items()
            if k not in ("MAKEFLAGS", "MAKELEVEL", "CFLAGS", "LDFLAGS", "ARCH", "CROSS_COMPILE")}
-    return env | IDENTITY | {"LC_ALL": "C"}
+    above = os.path.commonpath([options.source.resolve(), options.out.resolve()])
+    return env | IDENTITY | {"LC_ALL": "C", "CCACHE_BASEDIR": above, "CCACHE_NOHASHDIR": "1"}
 
 
-def run(command, log, progress=None):
+def run(command, env, log, progress=None):
     log.write("+ " + " ".join(command) + "\n")
     log.flush()
-    process = subprocess.Popen(command, env=environment(), text=True, errors="replace",
+    process = subprocess.Popen(command, env=env, text=True, errors="replace",
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT)
     for line in process.stdout:
@@ -233,11 +236,11 @@ def configure(options, tree, series, log):
     if tree.state.get("config") == identity and config.exists():
         return
     say("configuring: tinyconfig + " + ", ".join(f.name for f in fragments))
-    run(make_command(options, "tinyconfig"), log)
+    run(make_command(options, "tinyconfig"), environment(options), log)
     with open(config, "a") as file:
         for fragment in fragments:
             file.write(fragment.read_text())
-    run(make_command(options, "olddefconfig"), log)
+    run(make_command(options, "olddefconfig"), environment(options), log)
     check_config(config, requested(fragments))
     tree.save(config=identity)
 
@@ -263,7 +266,7 @@ def main():
         if options.until == "config":
             return
         progress = Progress(tree.state.get("steps", STEPS_GUESS))
-        run(make_command(options, "bzImage"), log, progress)
+        run(make_command(options, "bzImage"), environment(options), log, progress)
         progress.done()
     if progress.count > 200:
         tree.save(steps=progress.count)
