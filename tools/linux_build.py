@@ -230,10 +230,10 @@ def check_config(path, wanted):
 
 
 def configure(options, tree, series, log):
-    fragments = sorted(options.configs.glob("*.config"))
+    fragments = [path for directory in options.configs for path in sorted(directory.glob("*.config"))]
     identity = digest(*fragments) + series
     config = options.out / ".config"
-    if tree.state.get("config") == identity and config.exists():
+    if tree.state.get(f"config {options.out.name}") == identity and config.exists():
         return
     say("configuring: tinyconfig + " + ", ".join(f.name for f in fragments))
     run(make_command(options, "tinyconfig"), environment(options), log)
@@ -242,13 +242,15 @@ def configure(options, tree, series, log):
             file.write(fragment.read_text())
     run(make_command(options, "olddefconfig"), environment(options), log)
     check_config(config, requested(fragments))
-    tree.save(config=identity)
+    tree.save(**{f"config {options.out.name}": identity})
 
 
 def main():
     parser = argparse.ArgumentParser(description="build the Linux guest kernel")
-    for name in ("tarball", "patches", "configs", "source", "out"):
+    for name in ("tarball", "patches", "source", "out"):
         parser.add_argument(f"--{name}", required=True, type=pathlib.Path)
+    parser.add_argument("--configs", required=True, type=pathlib.Path, nargs="+",
+                        help="directories of fragments; what a later one says wins")
     parser.add_argument("--jobs", default=os.cpu_count(), type=int)
     parser.add_argument("--until", choices=["patch", "config", "all"], default="all",
                         help="stop after applying the series, or after configuring")
@@ -265,11 +267,11 @@ def main():
         configure(options, tree, series, log)
         if options.until == "config":
             return
-        progress = Progress(tree.state.get("steps", STEPS_GUESS))
+        progress = Progress(tree.state.get(f"steps {options.out.name}", STEPS_GUESS))
         run(make_command(options, "bzImage"), environment(options), log, progress)
         progress.done()
     if progress.count > 200:
-        tree.save(steps=progress.count)
+        tree.save(**{f"steps {options.out.name}": progress.count})
     os.utime(options.out / "arch" / "x86" / "boot" / "bzImage")
 
 

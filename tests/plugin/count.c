@@ -9,6 +9,9 @@
  *       the same for the stretch between two markers, `nopl 0x52460000+2*id(%rax)` to
  *       `nopl 0x52460001+2*id(%rax)`, which a benchmark plants around an operation.
  *
+ *   OWNER id insns=N
+ *       at the end, with owner=ADDRESS: instructions of guests by VM, see owner.h.
+ *
  * Options: budget=N ends QEMU with status 120 once more than N instructions ran; exact=on counts each
  * instruction instead of each translation block (a block that faults half-way is counted whole).
  * Everything is printed on stderr. Inline counters are exact under -icount and with one CPU; with
@@ -20,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "owner.h"
 #include "qemu_plugin_api.h"
 
 #define HOLE_START 0xffff800000000000u
@@ -141,23 +145,25 @@ static enum counter event_of(const uint8_t *code, size_t size)
 	}
 }
 
-/* The number of a marker instruction, or -1. */
-static int mark_of(const uint8_t *code, size_t size)
+/* The displacement of `nopl disp32(%rax)`, which says something to us; 0 of all other instructions. */
+static uint32_t displacement_of(const uint8_t *code, size_t size)
 {
-	uint32_t value;
+	uint32_t value = 0;
 
-	if (size != 7 || code[0] != 0x0f || code[1] != 0x1f || code[2] != 0x80)
-		return -1;
-	memcpy(&value, code + 3, sizeof(value));
-	return value - MARK_BASE < 2 * MARK_IDS ? (int)(value - MARK_BASE) : -1;
+	if (size == 7 && code[0] == 0x0f && code[1] == 0x1f && code[2] == 0x80)
+		memcpy(&value, code + 3, sizeof(value));
+	return value;
 }
 
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	size_t n = qemu_plugin_tb_n_insns(tb);
-	uint64_t *place = &counters[place_of(qemu_plugin_tb_vaddr(tb))];
+	enum counter where = place_of(qemu_plugin_tb_vaddr(tb));
+	uint64_t *place = &counters[where];
 
 	(void)id;
+	if (owner_watching() && where != C_HOLE)
+		owner_count_block(tb, n);
 	if (!exact)
 		qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, place, n);
 	for (size_t i = 0; i < n; i++) {
@@ -165,7 +171,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		const uint8_t *code = qemu_plugin_insn_data(insn);
 		size_t size = qemu_plugin_insn_size(insn);
 		enum counter event = event_of(code, size);
-		int mark = mark_of(code, size);
+		uint32_t displacement = displacement_of(code, size), mark = displacement - MARK_BASE;
 
 		if (exact)
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
@@ -173,18 +179,27 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (event != C_COUNT)
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 								   &counters[event], 1);
-		if (mark >= 0)
+		if (owner_watching())
+			owner_look_at(insn, displacement);
+		if (mark < 2 * MARK_IDS)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, at_mark, QEMU_PLUGIN_CB_NO_REGS,
 							       (void *)(uintptr_t)mark);
 	}
+}
+
+static void print_all(void)
+{
+	print_counters("COUNT total=", counters, NULL);
+	if (owner_watching())
+		owner_print();
+	fflush(stderr);
 }
 
 static void at_end(qemu_plugin_id_t id, void *data)
 {
 	(void)id;
 	(void)data;
-	print_counters("COUNT total=", counters, NULL);
-	fflush(stderr);
+	print_all();
 	if (budget && total(counters) > budget)
 		_exit(BUDGET_STATUS);
 }
@@ -196,8 +211,7 @@ static void *watch(void *data)
 	for (;;) {
 		usleep(POLL_US);
 		if (total(*(uint64_t (*volatile)[C_COUNT])&counters) > budget) {
-			print_counters("COUNT total=", counters, NULL);
-			fflush(stderr);
+			print_all();
 			_exit(BUDGET_STATUS);
 		}
 	}
@@ -218,6 +232,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int a
 	for (int i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "budget=", 7)) {
 			budget = strtoull(argv[i] + 7, NULL, 0);
+		} else if (!strncmp(argv[i], "owner=", 6)) {
+			owner_watch(strtoull(argv[i] + 6, NULL, 0));
 		} else if (!strcmp(argv[i], "exact=on")) {
 			exact = true;
 		} else {

@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import xml.sax.saxutils
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -35,6 +36,7 @@ class Result:
     serial: str          # the serial line: the same until a domain owns it, then the consoles
     insns: int | None    # instructions executed, when the plugin ran
     over: str | None     # what ended it when it did not end by itself
+    owners: dict         # instructions by VM, when asked for: number the VM gave itself -> count
 
     @property
     def text(self):
@@ -48,25 +50,57 @@ class Result:
         return self.kernel if "KTAP version" in self.kernel else self.serial
 
 
-def plugin(build, budget):
+def plugin(build, budget, owners=None):
+    """The counting plugin; owners: the kernel whose VMs are told apart."""
     library = build / "tests" / "plugin" / "libcount.so"
-    return (f"{library},budget={budget}",) if library.exists() else ()
+    if not library.exists():
+        return ()
+    return (f"{library},budget={budget}" + (f",owner={symbol(owners, 'guest_owner')}" if owners else ""),)
 
 
-def boot(machine, build, budget=BUDGET, wall=WALL, stdin=b""):
-    """Run a machine to its end. The serial line is stdout, the kernel's log a file of its own."""
+def symbol(elf, name):
+    """Its address, in hexadecimal."""
+    listing = subprocess.run(["nm", str(elf)], capture_output=True, text=True, check=True).stdout
+    return "0x" + re.search(rf"^([0-9a-f]+) \w {name}$", listing, re.MULTILINE)[1]
+
+
+def _follow(process, on_line, wall):
+    """What communicate() returns, with each line of the serial line shown as it comes."""
+    guard = threading.Timer(wall, process.kill)
+    errors = []
+    drain = threading.Thread(target=lambda: errors.append(process.stderr.read()))
+    lines = []
+    guard.start()
+    drain.start()
+    process.stdin.close()
+    for line in process.stdout:
+        lines.append(line)
+        on_line(line.decode(errors="replace").rstrip())
+    drain.join()
+    process.wait()
+    late = not guard.is_alive()
+    guard.cancel()
+    if late:
+        raise subprocess.TimeoutExpired(process.args, wall, b"".join(lines), errors[0])
+    return b"".join(lines), errors[0]
+
+
+def boot(machine, build, budget=BUDGET, wall=WALL, stdin=b"", owners=False, on_line=None):
+    """Run a machine to its end. The serial line is stdout, the kernel's log a file of its own.
+    on_line is called with each line of the former as it comes."""
     with tempfile.TemporaryDirectory(prefix="pvrun") as directory:
         log = pathlib.Path(directory) / "log"
         machine.debugcon = machine.debugcon or log
-        machine.plugins = machine.plugins or plugin(build, budget)
+        machine.plugins = machine.plugins or plugin(build, budget, machine.kernel if owners else None)
         over = None
         process = subprocess.Popen(qemu.command(machine), stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
-            serial, errors = process.communicate(stdin, wall)
-        except subprocess.TimeoutExpired:
+            serial, errors = (_follow(process, on_line, wall) if on_line else
+                              process.communicate(stdin, wall))
+        except subprocess.TimeoutExpired as late:
             process.kill()
-            serial, errors = process.communicate()
+            serial, errors = (late.output, late.stderr) if on_line else process.communicate()
             over = f"stood still: killed by the watchdog after {wall} s"
         errors = errors.decode(errors="replace")
         kernel = machine.debugcon.read_text(errors="replace") if machine.debugcon.exists() else ""
@@ -76,8 +110,10 @@ def boot(machine, build, budget=BUDGET, wall=WALL, stdin=b""):
     code, why = status.from_qemu(process.returncode)
     if code == status.QEMU and not over:
         over = f"{why}: {errors.strip()}"
+    by_vm = {int(number): int(count)
+             for number, count in re.findall(r"^OWNER (\d+) insns=(\d+)", errors, re.MULTILINE)}
     return Result(code, kernel, serial.decode(errors="replace"), int(insns[1]) if insns else None,
-                  over)
+                  over, by_vm)
 
 
 def judge_ktap(result, domain, want):

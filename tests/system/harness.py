@@ -74,15 +74,17 @@ class System:
         text = HEAD + (CONSOLE if console else "") + "".join(domains)
         return lower.lower(schema.parse(text), ROOT / "images", self.build, mem << 20)[0]
 
-    def boot(self, image, append="", cpus=1, mem=512, want=status.OK, serial="stdio", icount=False):
-        """Boot image bytes; the machine must end by itself, with status `want` unless that is None."""
+    def boot(self, image, append="", cpus=1, mem=512, want=status.OK, serial="stdio", icount=False,
+             **limits):
+        """Boot image bytes; the machine must end by itself, with status `want` unless that is None.
+        limits: what pvrun.boot() knows of them."""
         with tempfile.TemporaryDirectory(prefix="systest") as directory:
             path = pathlib.Path(directory) / "image"
             path.write_bytes(image)
             machine = qemu.Machine(
                 kernel=self.build / "kernel" / "ringfence.elf", image=path, cpus=cpus, mem=mem,
                 append=f"panic=exit headless {append}".strip(), serial=serial, icount=icount)
-            result = pvrun.boot(machine, self.build, wall=WALL)
+            result = pvrun.boot(machine, self.build, **({"wall": WALL} | limits))
         self.boots += 1
         log = self.build / "logs" / "tests" / f"system.{self.name}.{self.boots}.log"
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@
 import sys
 
 import harness
-from harness import WORK, case, service, vm
+from harness import WORK, case, service, status, vm
 
 
 # ---- two VMs side by side ----

@@ -173,6 +173,18 @@ void guest_detached(struct guest *guest)
 		finish(guest);
 }
 
+/* What the scheduler has on its vCPUs' account. */
+static void print_account(const struct guest *guest)
+{
+	struct pv_dom_status s;
+
+	if (pv_dom_status(guest->dom, &s) >= 0)
+		printf("%s ran %llu ms and waited %llu ms for a processor\n",
+		       (const char *)guest->spec->name,
+		       (unsigned long long)(s.run_ns / PV_NSEC_PER_MSEC),
+		       (unsigned long long)(s.steal_ns / PV_NSEC_PER_MSEC));
+}
+
 static void stopped(struct guest *guest)
 {
 	char text[160];
@@ -183,6 +195,7 @@ static void stopped(struct guest *guest)
 	if (!cycle_owns(guest) || exit_code(&guest->outcome)) {
 		outcome_text(&guest->outcome, text, sizeof(text));
 		printf("%s stopped: %s\n", (const char *)guest->spec->name, text);
+		print_account(guest);
 		ctl_notice("%s stopped: %s", (const char *)guest->spec->name, text);
 	}
 	guest->deadline = pv_clock_ns() + DETACH_TIMEOUT;

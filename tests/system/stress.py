@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Two VMs of two vCPUs on two CPUs under the stress mix (tests/guest/stress), counted in instructions."""
+
+import sys
+
+import harness
+from harness import Wrong, case, nightly, vm
+
+# Nothing a healthy guest or kernel says.
+WARNINGS = (r"WARNING", r"BUG[: ]", r"Oops", r"INFO: ", r"rcu:", r"Call Trace", r"unexpected",
+            r"PANIC on CPU", r"unhandled exception", r"audit: domain", r"Bad page", r"Bad rss")
+
+
+def stress(system, insns, rounds, vtlb="max", append="", mem="96M", **options):
+    """Both VMs run `rounds` rounds a worker; each must have executed `insns` instructions by then."""
+    domains = [vm(f"vm{i}", f"stress seed={i} vm={i} rounds={rounds}", initrd="stress.cpio", mem=mem,
+                  vcpus=2, vtlb=vtlb) for i in (1, 2)]
+    system.boot(system.image(*domains), append=append, owners=True, budget=1000 * insns,
+                **({"cpus": 2} | options))
+    system.never(*WARNINGS)
+    for i in (1, 2):
+        system.said(rf"^vm{i}\| stress: good", rf"vm{i}.*powered off")
+        if (did := system.result.owners.get(i, 0)) < insns:
+            raise Wrong(f"vm{i} executed {did} instructions, at least {insns} are asked for")
+    print("instructions:", ", ".join(f"vm{i} {system.result.owners[i]:,}" for i in (1, 2)))
+
+
+@case
+def stress_max(system):
+    stress(system, 500_000_000, 600)
+
+
+@case
+def stress_64(system):
+    stress(system, 500_000_000, 600, vtlb=64)
+
+
+@case
+def stress_audit(system):
+    stress(system, 100_000_000, 150, append="audit")
+
+
+@case
+def stress_0(system):
+    stress(system, 10_000_000, 15, vtlb=0)
+
+
+@nightly
+def stress_max_long(system):
+    stress(system, 20_000_000_000, 25_000, wall=7000)
+
+
+@nightly
+def stress_64_long(system):
+    stress(system, 20_000_000_000, 25_000, vtlb=64, wall=7000)
+
+
+@nightly
+def stress_0_long(system):
+    stress(system, 2_000_000_000, 2500, vtlb=0, wall=7000)
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(__doc__))
