@@ -74,9 +74,10 @@ void owner_count_block(struct qemu_plugin_tb *tb, size_t n)
 
 void owner_look_at(struct qemu_plugin_insn *insn, uint32_t displacement)
 {
+	/* It only reads, but QEMU 7.2 does not call back for MEM_R alone. */
 	if (qemu_plugin_insn_vaddr(insn) == watched)
 		qemu_plugin_register_vcpu_mem_cb(insn, at_read, QEMU_PLUGIN_CB_NO_REGS,
-						 QEMU_PLUGIN_MEM_R, NULL);
+						 QEMU_PLUGIN_MEM_RW, NULL);
 	else if (displacement - OWNER_BASE - 1 < OWNER_IDS - 1)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, at_name, QEMU_PLUGIN_CB_NO_REGS,
 						       (void *)(uintptr_t)(displacement - OWNER_BASE));

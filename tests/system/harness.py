@@ -47,8 +47,9 @@ def nightly(function):
 
 def vm(name, run, **keys):
     """A Linux VM that runs a command and powers off (see images/rootfs/shell/init)."""
-    keys = {"mem": "64M", "cmdline": f'console=hvc0 quiet rf.name={name} rf.run="{run}"'} | keys
-    text = f'[[domain]]\nname = "{name}"\nkind = "linux"\nkernel = "bzImage"\ninitrd = "shell.cpio"\n'
+    keys = {"initrd": "shell.cpio", "mem": "64M",
+            "cmdline": f'console=hvc0 quiet rf.name={name} rf.run="{run}"'} | keys
+    text = f'[[domain]]\nname = "{name}"\nkind = "linux"\nkernel = "bzImage"\n'
     return text + "".join(f"{key} = {quote(value)}\n" for key, value in keys.items())
 
 

@@ -28,17 +28,17 @@ def stress(system, insns, rounds, vtlb="max", append="", mem="96M", **options):
 
 @case
 def stress_max(system):
-    stress(system, 500_000_000, 600)
+    stress(system, 500_000_000, 220)
 
 
 @case
 def stress_64(system):
-    stress(system, 500_000_000, 600, vtlb=64)
+    stress(system, 500_000_000, 220, vtlb=64)
 
 
 @case
 def stress_audit(system):
-    stress(system, 100_000_000, 150, append="audit")
+    stress(system, 100_000_000, 60, append="audit")
 
 
 @case
@@ -48,12 +48,12 @@ def stress_0(system):
 
 @nightly
 def stress_max_long(system):
-    stress(system, 20_000_000_000, 25_000, wall=7000)
+    stress(system, 20_000_000_000, 6500, wall=7000)
 
 
 @nightly
 def stress_64_long(system):
-    stress(system, 20_000_000_000, 25_000, vtlb=64, wall=7000)
+    stress(system, 20_000_000_000, 6500, vtlb=64, wall=7000)
 
 
 @nightly

@@ -13,6 +13,7 @@
 #define PV_CALL_H
 
 #include <pv/abi.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,15 @@ static inline int64_t pv_call(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, u
 			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return result;
+}
+
+/* Is there more to do? The pause is for whoever has to do something first, on another CPU. */
+static inline bool pv_again(int64_t result)
+{
+	if (result != -PV_EAGAIN)
+		return false;
+	__builtin_ia32_pause();
+	return true;
 }
 
 /* What a vCPU's kernel gs base points to; made by the start code, by pv_vcpu_spawn() for others. */

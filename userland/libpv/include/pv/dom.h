@@ -45,7 +45,7 @@ static inline int64_t pv_dom_destroy(pv_handle_t dom)
 
 	do {
 		r = pv_dom_destroy_step(dom);
-	} while (r == -PV_EAGAIN);
+	} while (pv_again(r));
 	return r;
 }
 

@@ -84,7 +84,7 @@ static inline int64_t pv_grant_revoke(pv_handle_t grant)
 
 	do {
 		r = pv_grant_revoke_step(grant);
-	} while (r == -PV_EAGAIN);
+	} while (pv_again(r));
 	return r;
 }
 
