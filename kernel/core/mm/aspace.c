@@ -405,31 +405,54 @@ static void destroy_space(struct domain *dom, struct aspace *as)
 	as->detached = true;
 }
 
-int aspace_ctl(struct vcpu *v, u64 op, gpa_t root)
+static int set_kernel_root(struct domain *dom, gfn_t gfn)
 {
-	struct domain *dom = v->dom;
 	struct mm *mm = &dom->mm;
-	gfn_t gfn = root >> PAGE_SHIFT;
-	struct aspace *as = NULL;
 	int err = 0;
 
 	spin_lock(&mm->lock);
-	if (op == PV_AS_CTL_SET_KERNEL_ROOT) {
-		if (gfn_entry_state(gfn_lookup(mm, gfn)) == GFN_PRIVATE) {
-			mm->kernel_root = gfn;
-			tables_drop_kernel(dom);
-		} else {
-			err = -PV_EFAULT;
-		}
+	if (gfn_entry_state(gfn_lookup(mm, gfn)) == GFN_PRIVATE) {
+		mm->kernel_root = gfn;
+		tables_drop_kernel(dom);
 	} else {
-		as = aspace_lookup(dom, gfn);
-		if (as && op == PV_AS_CTL_DROP)
-			(void)tables_drop_low(dom, as);
-		else if (as)
-			destroy_space(dom, as);
+		err = -PV_EFAULT;
 	}
 	spin_unlock(&mm->lock);
 	if (!err)
 		flush_cpus(flush_mask(dom));
 	return err;
+}
+
+/* Processes die all the time: only CPUs that are in the space are told. */
+static void end_space(struct vcpu *v, gfn_t root, bool destroy)
+{
+	struct domain *dom = v->dom;
+	bool used = false;
+	struct aspace *as;
+
+	spin_lock(&dom->mm.lock);
+	as = aspace_lookup(dom, root);
+	if (as) {
+		used = as->users;
+		if (destroy)
+			destroy_space(dom, as);
+		else
+			(void)tables_drop_low(dom, as);
+	}
+	spin_unlock(&dom->mm.lock);
+	if (!used)
+		return;
+	if (as == v->as)
+		arch_flush_tlb();
+	flush_cpus(others(dom, as));
+}
+
+int aspace_ctl(struct vcpu *v, u64 op, gpa_t root)
+{
+	gfn_t gfn = root >> PAGE_SHIFT;
+
+	if (op == PV_AS_CTL_SET_KERNEL_ROOT)
+		return set_kernel_root(v->dom, gfn);
+	end_space(v, gfn, op == PV_AS_CTL_DESTROY);
+	return 0;
 }
