@@ -142,6 +142,12 @@ static void bench_pipe(void)
 	close(there[0]), close(there[1]), close(back[0]), close(back[1]);
 }
 
+static void touch(char *buffer, size_t size)
+{
+	for (size_t i = 0; i < size; i += 4096)
+		((volatile char *)buffer)[i]++;
+}
+
 /* Two processes that touch 64 KiB each between hand-overs: cost per switch. */
 static void bench_context_switch(void)
 {
@@ -157,21 +163,56 @@ static void bench_context_switch(void)
 		die("fork");
 	if (!child) {
 		while (read(there[0], &byte, 1) == 1) {
-			for (unsigned i = 0; i < sizeof(buffer); i += 4096)
-				((volatile char *)buffer)[i]++;
+			touch(buffer, sizeof(buffer));
 			if (write(back[1], &byte, 1) != 1)
 				break;
 		}
 		_exit(0);
 	}
 	MEASURE(5, "context_switch_x2", 200, {
-		for (unsigned j = 0; j < sizeof(buffer); j += 4096)
-			((volatile char *)buffer)[j]++;
+		touch(buffer, sizeof(buffer));
 		round_trip(there[1], back[0]);
 	});
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	close(there[0]), close(there[1]), close(back[0]), close(back[1]);
+}
+
+/* A ring of more processes than Linux has PCIDs for, each touching 64 KiB: cost per round. */
+static void bench_ring(void)
+{
+	enum { RING = 12 };
+	static char buffer[65536];
+	int pipes[RING][2];
+	pid_t children[RING];
+	char byte;
+
+	for (int i = 0; i < RING; i++)
+		if (pipe(pipes[i]))
+			die("pipe");
+	for (int i = 1; i < RING; i++) {
+		children[i] = fork();
+		if (children[i] < 0)
+			die("fork");
+		if (children[i])
+			continue;
+		while (read(pipes[i][0], &byte, 1) == 1) {
+			touch(buffer, sizeof(buffer));
+			if (write(pipes[(i + 1) % RING][1], &byte, 1) != 1)
+				break;
+		}
+		_exit(0);
+	}
+	MEASURE(16, "ring_of_12", 50, {
+		touch(buffer, sizeof(buffer));
+		round_trip(pipes[1][1], pipes[0][0]);
+	});
+	for (int i = 1; i < RING; i++) {
+		kill(children[i], SIGKILL);
+		waitpid(children[i], NULL, 0);
+	}
+	for (int i = 0; i < RING; i++)
+		close(pipes[i][0]), close(pipes[i][1]);
 }
 
 static void fork_and_wait(int exec)
@@ -321,6 +362,7 @@ int main(int argc, char **argv)
 	bench_syscalls();
 	bench_pipe();
 	bench_context_switch();
+	bench_ring();
 	bench_processes();
 	bench_memory();
 	bench_signal();

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Linux VMs of several vCPUs: all come up, go down and up again, share too few CPUs (tests/guest/smpload.c)."""
+
+import sys
+
+import harness
+from harness import case, nightly, vm
+
+
+def smp(system, vcpus, *commands, cpus=2, words="", vtlb="max", audit=True, icount=False):
+    """One VM that runs the commands, each of which must say it is good."""
+    run = "; ".join(("echo online=$(cat /sys/devices/system/cpu/online)",
+                     *(f"smpload {command}" for command in commands)))
+    cmdline = f'console=hvc0 quiet panic=1 {words} rf.name=vm1 rf.run="{run}"'
+    system.boot(system.image(vm("vm1", run, initrd="smp.cpio", cmdline=cmdline, mem="128M", vcpus=vcpus,
+                                vtlb=vtlb)),
+                append="audit" if audit else "", cpus=cpus, icount=icount)
+    for command in commands:
+        system.said(rf"^vm1\| smpload: {command.split()[0]} good, {command.split()[1]} rounds on {vcpus} ")
+    system.healthy()
+    system.never(r"audit: ", r"WARNING:", r"rcu.*stall", r"smpload: WRONG")
+
+
+def online(system, what):
+    system.said(rf"^vm1\| online={what}$")
+
+
+# ---- all come up, and see the same memory and the same time ----
+
+def together(system, vcpus, **keys):
+    smp(system, vcpus, "load 200", "clocks 20000", **keys)
+    online(system, f"0-{vcpus - 1}")
+
+
+@case
+def vcpus_2(system):
+    together(system, 2)
+
+
+@case
+def vcpus_4(system):
+    together(system, 4)
+
+
+@case
+def vcpus_8_on_1cpu(system):
+    together(system, 8, cpus=1, icount=True)
+
+
+# ---- the vTLB at small capacities ----
+
+@case
+def vcpus_4_vtlb_64(system):
+    smp(system, 4, "load 200", vtlb=64)
+
+
+@case
+def vcpus_4_vtlb_0(system):
+    smp(system, 4, "load 30", vtlb=0)
+
+
+# ---- what the command line says about CPUs ----
+
+@case
+def nr_cpus(system):
+    smp(system, 4, "load 10", cpus=1, words="nr_cpus=3", icount=True)
+    online(system, "0-2")
+
+
+# ---- down and up, while the others flush and interrupt ----
+
+def hotplug(system, rounds, **keys):
+    smp(system, 8, f"hotplug {rounds}", **keys)
+    online(system, "0-7")
+
+
+@case
+def hotplug_2cpu(system):
+    hotplug(system, 40)
+
+
+@case
+def hotplug_1cpu(system):
+    hotplug(system, 20, cpus=1, icount=True)
+
+
+@nightly
+def hotplug_long(system):
+    hotplug(system, 2000)
+
+
+@nightly
+def hotplug_long_vtlb_64(system):
+    hotplug(system, 500, vtlb=64)
+
+
+@nightly
+def hotplug_long_1cpu(system):
+    hotplug(system, 500, cpus=1, icount=True)
+
+
+@nightly
+def load_long(system):
+    together(system, 8, audit=False)
+    smp(system, 8, "load 20000", "locks 20000", "clocks 1000000")
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(__doc__))
