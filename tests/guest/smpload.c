@@ -5,6 +5,7 @@
  *	smpload hotplug ROUNDS	load on all CPUs while one thread takes CPUs down and up
  *	smpload load ROUNDS	the same load, ROUNDS remappings, all CPUs left in peace
  *	smpload locks ROUNDS	every CPU takes the same locks of the kernel ROUNDS times
+ *	smpload swap ROUNDS	every CPU writes and checks memory, half as much again as there is in all
  *	smpload clocks ROUNDS	every CPU reads clocks that must not lie behind what another one read
  *
  * The load: one thread maps a window onto another page again and again, the others read it and must
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -245,6 +247,63 @@ static void *contend(void *cpu)
 	return NULL;
 }
 
+/* ---- more memory than there is: pages leave and come back while all CPUs use them ---- */
+
+static unsigned long swap_rounds;
+static uint64_t *swap_area;
+static size_t swap_words; /* one for each page */
+
+/* Word i of round r, wherever it is looked at. */
+static uint64_t expected(size_t i, unsigned long round)
+{
+	return (i * 0x9e3779b97f4a7c15ull) ^ round;
+}
+
+/* CPU c writes every page whose number is c modulo the CPUs and checks its neighbour's last round. */
+static void *fill_memory(void *arg)
+{
+	static pthread_barrier_t barrier;
+	static atomic_int arrived;
+	size_t step = PAGE / sizeof(uint64_t);
+	int cpu = (int)(intptr_t)arg;
+
+	pin(cpu);
+	if (cpu == 0) {
+		pthread_barrier_init(&barrier, NULL, (unsigned)cpus);
+		arrived = 1;
+	}
+	while (!arrived)
+		sched_yield();
+	for (unsigned long round = 1; round <= swap_rounds; round++) {
+		for (size_t i = (size_t)cpu; i < swap_words; i += (size_t)cpus)
+			swap_area[i * step] = expected(i, round);
+		pthread_barrier_wait(&barrier);
+		for (size_t i = (size_t)((cpu + 1) % cpus); i < swap_words; i += (size_t)cpus)
+			if (swap_area[i * step] != expected(i, round))
+				wrong("page %zu, round %lu holds %lx", i, round, swap_area[i * step]);
+		pthread_barrier_wait(&barrier);
+	}
+	return NULL;
+}
+
+static void make_swap_area(void)
+{
+	swap_words = (size_t)sysconf(_SC_PHYS_PAGES) / 2 * 3;
+	swap_area = mmap(NULL, swap_words * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (swap_area == MAP_FAILED)
+		wrong("mmap of %zu pages", swap_words);
+}
+
+static unsigned long swapped_out(void)
+{
+	struct sysinfo info;
+
+	if (sysinfo(&info))
+		wrong("sysinfo");
+	return (info.totalswap - info.freeswap) * info.mem_unit / PAGE;
+}
+
 /* ---- clocks ---- */
 
 static unsigned long clock_rounds;
@@ -306,10 +365,15 @@ int main(int argc, char **argv)
 		load(rounds, false);
 	else if (!strcmp(what, "locks"))
 		lock_rounds = rounds, on_each_cpu(contend);
-	else if (!strcmp(what, "clocks"))
+	else if (!strcmp(what, "swap")) {
+		swap_rounds = rounds, make_swap_area(), on_each_cpu(fill_memory);
+		looks = swapped_out();
+		if (looks < swap_words / 4)
+			wrong("only %lu pages are swapped out", looks);
+	} else if (!strcmp(what, "clocks"))
 		clock_rounds = rounds, on_each_cpu(read_clocks);
 	else
-		wrong("usage: smpload hotplug|load|locks|clocks ROUNDS");
+		wrong("usage: smpload hotplug|load|locks|swap|clocks ROUNDS");
 	printf("smpload: %s good, %lu rounds on %d CPUs, %lu looks\n", what, rounds, cpus, looks);
 	return 0;
 }

@@ -8,16 +8,18 @@ import harness
 from harness import case, nightly, vm
 
 
-def smp(system, vcpus, *commands, cpus=2, words="", vtlb="max", audit=True, icount=False):
-    """One VM that runs the commands, each of which must say it is good."""
-    run = "; ".join(("echo online=$(cat /sys/devices/system/cpu/online)",
+def smp(system, vcpus, *commands, cpus=2, words="", vtlb="max", audit=True, icount=False, mem="128M",
+        before="true", seen=None):
+    """One VM that runs the commands, each of which must say it is good, and on all vCPUs (or `seen`)."""
+    run = "; ".join((before, "echo online=$(cat /sys/devices/system/cpu/online)",
                      *(f"smpload {command}" for command in commands)))
     cmdline = f'console=hvc0 quiet panic=1 {words} rf.name=vm1 rf.run="{run}"'
-    system.boot(system.image(vm("vm1", run, initrd="smp.cpio", cmdline=cmdline, mem="128M", vcpus=vcpus,
+    system.boot(system.image(vm("vm1", run, initrd="smp.cpio", cmdline=cmdline, mem=mem, vcpus=vcpus,
                                 vtlb=vtlb)),
                 append="audit" if audit else "", cpus=cpus, icount=icount)
     for command in commands:
-        system.said(rf"^vm1\| smpload: {command.split()[0]} good, {command.split()[1]} rounds on {vcpus} ")
+        system.said(rf"^vm1\| smpload: {command.split()[0]} good, {command.split()[1]} rounds on "
+                    rf"{seen or vcpus} CPUs")
     system.healthy()
     system.never(r"audit: ", r"WARNING:", r"rcu.*stall", r"smpload: WRONG")
 
@@ -57,15 +59,40 @@ def vcpus_4_vtlb_64(system):
 
 @case
 def vcpus_4_vtlb_0(system):
-    smp(system, 4, "load 30", vtlb=0)
+    smp(system, 4, "load 10", vtlb=0)
+
+
+# ---- memory that is swapped out and in: the batched flushes of reclaim ----
+
+SWAP = "echo 512M > /sys/block/zram0/disksize; mkswap /dev/zram0 > /dev/null; swapon /dev/zram0"
+
+
+@case
+def swap(system):
+    smp(system, 2, "swap 2", mem="64M", before=SWAP, cpus=1, icount=True)
+
+
+@nightly
+def swap_long(system):
+    smp(system, 4, "swap 50", mem="64M", before=SWAP)
 
 
 # ---- what the command line says about CPUs ----
 
 @case
 def nr_cpus(system):
-    smp(system, 4, "load 10", cpus=1, words="nr_cpus=3", icount=True)
+    smp(system, 4, "load 10", cpus=1, words="nr_cpus=3", icount=True, seen=3)
     online(system, "0-2")
+
+
+@case
+def maxcpus(system):
+    """What was not brought up at boot is, later."""
+    later = "for i in 2 3; do echo 1 > /sys/devices/system/cpu/cpu$i/online; done"
+    smp(system, 4, "load 10", cpus=1, words="maxcpus=2", icount=True,
+        before=f"echo first=$(cat /sys/devices/system/cpu/online); {later}")
+    system.said(r"^vm1\| first=0-1$")
+    online(system, "0-3")
 
 
 # ---- down and up, while the others flush and interrupt ----
@@ -77,12 +104,12 @@ def hotplug(system, rounds, **keys):
 
 @case
 def hotplug_2cpu(system):
-    hotplug(system, 40)
+    hotplug(system, 20)
 
 
 @case
 def hotplug_1cpu(system):
-    hotplug(system, 20, cpus=1, icount=True)
+    hotplug(system, 10, cpus=1, icount=True)
 
 
 @nightly
