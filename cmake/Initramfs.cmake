@@ -2,8 +2,10 @@
 #
 # Initial RAM file systems of Linux guests.
 #
-#   ringfence_add_initramfs(NAME [BUSYBOX] [TREES dir...] [FILES /path=file...] [DEPENDS target...])
-#       <build>/images/NAME.cpio; target: NAME_initramfs. Later trees win over earlier ones.
+#   ringfence_add_initramfs(NAME [BUSYBOX] [TAR file] [TREES dir...] [FILES /path=file...]
+#                           [DEPENDS target...])
+#       <build>/images/NAME.cpio; target: NAME_initramfs. Later trees win over earlier ones. With TAR, a
+#       whole root file system, it is <build>/images/NAME.cpio.gz.
 #   ringfence_add_static_program(NAME source... [LIBS l...])
 #       a static Linux program for such an archive, linked with the host's libc.
 
@@ -11,10 +13,16 @@ set(INITRAMFS_TOOL ${CMAKE_SOURCE_DIR}/tools/mkinitramfs.py)
 set(BUSYBOX_PROGRAM /bin/busybox CACHE FILEPATH "Static busybox for the guests")
 
 function(ringfence_add_initramfs name)
-	cmake_parse_arguments(PARSE_ARGV 1 ARG "BUSYBOX" "" "TREES;FILES;DEPENDS")
-	set(out ${CMAKE_BINARY_DIR}/images/${name}.cpio)
-	set(arguments --out ${out})
+	cmake_parse_arguments(PARSE_ARGV 1 ARG "BUSYBOX" "TAR" "TREES;FILES;DEPENDS")
+	set(file ${name}.cpio)
+	set(arguments)
 	set(inputs ${INITRAMFS_TOOL})
+	if(ARG_TAR)
+		set(file ${name}.cpio.gz)
+		list(APPEND arguments --tar ${ARG_TAR})
+		list(APPEND inputs ${ARG_TAR})
+	endif()
+	set(out ${CMAKE_BINARY_DIR}/images/${file})
 	if(ARG_BUSYBOX)
 		list(APPEND arguments --busybox ${BUSYBOX_PROGRAM})
 		list(APPEND inputs ${BUSYBOX_PROGRAM})
@@ -29,9 +37,9 @@ function(ringfence_add_initramfs name)
 	endforeach()
 	add_custom_command(OUTPUT ${out}
 		COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/images
-		COMMAND Python3::Interpreter -B ${INITRAMFS_TOOL} ${arguments}
+		COMMAND Python3::Interpreter -B ${INITRAMFS_TOOL} --out ${out} ${arguments}
 		DEPENDS ${inputs} ${ARG_DEPENDS}
-		COMMENT "Packing ${name}.cpio"
+		COMMENT "Packing ${file}"
 		VERBATIM)
 	add_custom_target(${name}_initramfs ALL DEPENDS ${out})
 endfunction()
