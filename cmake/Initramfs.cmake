@@ -6,6 +6,9 @@
 #                           [DEPENDS target...])
 #       <build>/images/NAME.cpio; target: NAME_initramfs. Later trees win over earlier ones. With TAR, a
 #       whole root file system, it is <build>/images/NAME.cpio.gz.
+#   ringfence_add_debian_tar(NAME)
+#       <build>/images/NAME.tar: Debian 12 minbase out of the archive this machine's apt uses. Made
+#       once: remove it to take up what the archive has changed since.
 #   ringfence_add_static_program(NAME source... [LIBS l...])
 #       a static Linux program for such an archive, linked with the host's libc.
 
@@ -42,6 +45,18 @@ function(ringfence_add_initramfs name)
 		COMMENT "Packing ${file}"
 		VERBATIM)
 	add_custom_target(${name}_initramfs ALL DEPENDS ${out})
+endfunction()
+
+set(DEBIAN_TOOL ${CMAKE_SOURCE_DIR}/images/rootfs/debian/build.py)
+function(ringfence_add_debian_tar name)
+	set(out ${CMAKE_BINARY_DIR}/images/${name}.tar)
+	add_custom_command(OUTPUT ${out}
+		COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/images
+		COMMAND Python3::Interpreter -B ${DEBIAN_TOOL} --out ${out}
+			--log ${CMAKE_BINARY_DIR}/logs/${name}.tar.log
+		DEPENDS ${DEBIAN_TOOL}
+		COMMENT "Installing Debian into ${name}.tar (a minute or two, once)"
+		VERBATIM)
 endfunction()
 
 function(ringfence_add_static_program name)

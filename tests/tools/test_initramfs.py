@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""mkinitramfs.py: what a tar holds reaches the archive whole."""
+"""mkinitramfs.py: what a tar holds reaches the archive whole; and the recipe of the Debian tar, offline."""
 
 import gzip
 import io
+import os
 import pathlib
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "mkinitramfs.py"
+RECIPE = ROOT / "images" / "rootfs" / "debian" / "build.py"
 
 
 def records(blob):
@@ -133,6 +135,58 @@ class Archives(Fixture):
         capable = {"pax_headers": {"SCHILY.xattr.security.capability": "x"}}
         self.refused("ping has extended attributes", "--tar",
                      self.tar(("./ping", tarfile.REGTYPE, 0o755, 0, 0, b"", capable)))
+
+
+class Recipe(Fixture):
+    """build.py with play-acting apt and mmdebstrap."""
+
+    TARGETS = ("Debian bookworm main http://mirror.example/debian/\\n"
+               "Debian bookworm-security main http://mirror.example/security/\\n"
+               "Debian bookworm contrib http://mirror.example/contrib/\\n"
+               "Other Vendor bookworm main http://other.example/\\n"
+               "$(ORIGIN) $(CODENAME) main http://never-fetched.example/\\n")
+
+    def make(self, mmdebstrap, targets=TARGETS):
+        scripts = {"apt-get": f"printf '{targets}'",
+                   "apt-config": "printf 'Acquire::http::Proxy \"http://proxy:3128\";\\n"
+                                 "Acquire::Languages:: \"none\";\\nAPT::Get::Assume-Yes \"1\";\\n'",
+                   "mmdebstrap": f'printf "%s\\n" "$@" > {self.dir}/argv; cat > {self.dir}/sources\n'
+                                 + mmdebstrap,
+                   "sudo": 'shift; exec "$@"'}
+        for name, script in scripts.items():
+            (self.dir / name).write_text(f"#!/bin/sh\n{script}\n")
+            (self.dir / name).chmod(0o755)
+        env = dict(os.environ, PATH=f"{self.dir}:/usr/bin:/bin")
+        return subprocess.run([sys.executable, "-B", str(RECIPE), "--out", str(self.dir / "out.tar")],
+                              env=env, capture_output=True, text=True, check=False)
+
+    def test_takes_what_the_machine_takes_debian_from(self):
+        result = self.make("echo made at $SOURCE_DATE_EPOCH")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual((self.dir / "out.tar").read_text(), "made at 0\n")
+        self.assertEqual((self.dir / "sources").read_text(),
+                         "deb [arch=amd64,i386] http://mirror.example/debian/ bookworm main\n"
+                         "deb [arch=amd64] http://mirror.example/security/ bookworm-security main\n")
+        argv = (self.dir / "argv").read_text()
+        self.assertIn('--aptopt=Acquire::http::Proxy "http://proxy:3128";\n', argv)
+        self.assertNotIn("Assume-Yes", argv)
+
+    def test_without_lists_debians_own_hosts(self):
+        self.make("true", targets="")
+        self.assertIn("http://deb.debian.org/debian-security bookworm-security main",
+                      (self.dir / "sources").read_text())
+
+    def test_failures_are_one_line(self):
+        for said, words in (
+                ("E: Failed to fetch http://x Could not connect to x:80 (10.0.0.1)",
+                 "archive cannot be reached at mirror.example\n"),
+                ("E: Failed to fetch http://x File has unexpected size", "unexpected size\n")):
+            with self.subTest(said):
+                result = self.make(f"echo half; echo '{said}' >&2; exit 1")
+                self.assertEqual((result.returncode, result.stderr.count("\n")), (1, 1))
+                self.assertTrue(result.stderr.startswith("debian: "))
+                self.assertTrue(result.stderr.endswith(words), result.stderr)
+                self.assertEqual(list(self.dir.glob("out.tar*")), [])
 
 
 if __name__ == "__main__":

@@ -56,13 +56,21 @@ def _ninja(targets):
     return code
 
 
-def build(targets=(), groups=("build",)):
-    """Make everything, or only `targets`, current. Raises ui.Stop when it cannot."""
+def _knows(file):
+    return not subprocess.run(["ninja", "-C", str(paths.BUILD), "-t", "query", file], check=False,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+
+
+def build(targets=(), groups=("build",), files=()):
+    """Make everything, or only `targets`, current, and those of `files` (names below the build directory)
+    that the build makes. Raises ui.Stop when it cannot."""
     deps.ensure(groups)
     sources.ensure()
     paths.BUILD.mkdir(parents=True, exist_ok=True)
     _configure()
-    if _ninja(targets):
+    code = _ninja(targets)
+    known = [] if code else [file for file in files if _knows(file)]
+    if code or (known and _ninja(known)):
         raise ui.Stop("the build failed; the messages above say where", status.BUILD,
                       f"Full log: {paths.show(paths.LOGS / 'build.log')}")
 

@@ -38,7 +38,8 @@ def prepare(options):
     kernel = _file(options.kernel, "kernel") if options.kernel else paths.KERNEL
     initrd = _file(options.initrd, "image") if options.initrd else None
     if not (options.kernel and options.initrd):
-        build.build(["system"], groups=("build", "run"))
+        disks = {domain.initrd for domain in manifest.domains if domain.initrd} if manifest else ()
+        build.build(["system"], groups=("build", "run"), files=sorted(f"images/{d}" for d in disks))
     cpus, mem = image.machine_size(options, manifest)
     if initrd is None:
         initrd = image.make(path, manifest, mem)
