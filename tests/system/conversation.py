@@ -4,123 +4,22 @@
 
     conversation.py --list
     conversation.py --build DIR CASE
-
-Every step waits for a text, never for a time; the limit of a wait only ends a machine that stands still.
 """
 
 import argparse
-import os
 import pathlib
 import re
-import selectors
-import subprocess
 import sys
-import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools")]
+from harness import ROOT, Wrong, status
+from talk import ESCAPE, Talk, want
 
-from manifest import lower, schema  # noqa: E402
-from ringfence import qemu, status  # noqa: E402
-
-LIMIT = 180
-ESCAPE = "\x1d"
 CASES = {}
-CONSOLE = ("console", {"kernel": "console.elf", "mem": "8M", "uart": True})
-
-
-class Wrong(Exception):
-    """The system answered wrongly or not at all."""
 
 
 def case(function):
     CASES[function.__name__.replace("_", "-")] = function
     return function
-
-
-def manifest_text(domains):
-    text = 'manifest = 1\n[image]\nname = "talk"\n'
-    for name, keys in domains:
-        keys = {"name": name, "kind": "newlib", "kernel": "echo.elf", "mem": "4M"} | keys
-        text += "[[domain]]\n" + "".join(
-            f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}\n"
-            for key, value in keys.items())
-    return text
-
-
-class Talk:
-    """A running machine whose serial line is in our hands."""
-
-    def __init__(self, build, name, domains, append="", cpus=1, mem=256):
-        self.directory = tempfile.TemporaryDirectory(prefix="talk")
-        here = pathlib.Path(self.directory.name)
-        image, _ = lower.lower(schema.parse(manifest_text([CONSOLE, *domains])), here, build, mem << 20)
-        (here / "image").write_bytes(image)
-        machine = qemu.Machine(kernel=build / "kernel" / "ringfence.elf", image=here / "image",
-                               cpus=cpus, mem=mem, append=append)
-        self.log = build / "logs" / "tests" / f"system.talk-{name}.log"
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.process = subprocess.Popen(qemu.command(machine), stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(self.process.stdout, selectors.EVENT_READ)
-        self.text, self.at = "", 0
-
-    def _read(self, seconds):
-        if not self.selector.select(seconds):
-            return True
-        data = os.read(self.process.stdout.fileno(), 65536)
-        self.text += data.decode("latin1")
-        return bool(data)
-
-    def expect(self, pattern):
-        """Waits for the pattern after what the last call found; returns the match."""
-        end = time.monotonic() + LIMIT
-        while True:
-            match = re.compile(pattern).search(self.text, self.at)
-            if match:
-                self.at = match.end()
-                return match
-            if time.monotonic() > end or not self._read(1):
-                raise Wrong(f"no '{pattern}' after:\n" + self.text[max(0, self.at - 300):][-1500:])
-
-    def type(self, text):
-        self.process.stdin.write(text.encode("latin1"))
-        self.process.stdin.flush()
-
-    def shell(self):
-        self.type(ESCAPE + "s")
-        self.expect(r"--- shell ---[^\n]*\n")
-        self.expect("ringfence> ")
-
-    def command(self, line):
-        """Types a command at the shell, which must be shown; returns its answer."""
-        self.type(line + "\r")
-        self.expect(re.escape(line) + r"\r\n")
-        start = self.at
-        self.expect("ringfence> ")
-        return self.text[start:self.at]
-
-    def end(self):
-        """Waits for the machine to end; returns its exit status."""
-        end = time.monotonic() + LIMIT
-        while self._read(1):
-            if time.monotonic() > end:
-                raise Wrong("the machine did not end:\n" + self.text[-1000:])
-        return status.from_qemu(self.process.wait())[0]
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.log.write_text(self.text)
-        self.directory.cleanup()
-
-
-def want(condition, what):
-    if not condition:
-        raise Wrong(what)
 
 
 @case
