@@ -23,6 +23,7 @@ ARCHITECTURES = ["amd64", "i386"]
 PACKAGES = ["usr-is-merged", "busybox-static:i386"]  # the first spares `usrmerge`, which wants all of Perl
 LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*",
             "/usr/lib/x86_64-linux-gnu/gconv/*"]
+KEPT = ["/usr/share/doc/*/copyright"]  # whoever passes the image on needs them
 # What mmdebstrap's own cleaning leaves of when and where it ran.
 TRACES = ["etc/*-", "var/cache/debconf/*-old", "var/lib/dpkg/*-old", "etc/apt/sources.list.d/*",
           "etc/apt/apt.conf.d/99mmdebstrap"]
@@ -99,6 +100,7 @@ def command(uris):
              f"--hook-dir={MERGED_USR}"]
     words += [f"--aptopt={line}" for line in [*APT, *acquire_options()]]
     words += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
+    words += [f"--dpkgopt=path-include={pattern}" for pattern in KEPT]
     words += ["--customize-hook=" + hook for hook in hooks()]
     # The environment is what decides about times: sudo would not pass it on by itself.
     return [*prefix, "env", "SOURCE_DATE_EPOCH=0", "LC_ALL=C", *words, "bookworm", "-", "-"]
