@@ -10,6 +10,7 @@
 #include "console.h"
 #include "irq.h"
 #include "log.h"
+#include "race.h"
 #include "string.h"
 #include "trace.h"
 #include "vcpu.h"
@@ -82,6 +83,7 @@ static int host_check(u64 op, u64 a, u64 b, u64 c)
 static void __noreturn power_off(const struct domain *dom, u64 code)
 {
 	log_info("power off asked by %s, code %lu\n", dom->name, code);
+	RACE_REPORT();
 	arch_debug_exit((u32)code);
 	arch_poweroff();
 }

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "mm.h"
 #include "panic.h"
+#include "race.h"
 #include "rootdom.h"
 #include "sched.h"
 #include "tlbflush.h"
@@ -48,6 +49,7 @@ static void init_cpu(void)
 void kernel_init(struct boot_info *bi)
 {
 	log_info("Ringfence microkernel, command line '%s'\n", bi->cmdline);
+	RACE_INIT();
 	print_memory(bi);
 	if (boot_mem_usable_total() < MIB(MIN_MEMORY_MIB))
 		panic("too little memory: needs %u MiB, has %lu MiB", MIN_MEMORY_MIB,

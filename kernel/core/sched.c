@@ -21,6 +21,7 @@
 #include "cpu.h"
 #include "domain.h"
 #include "init.h"
+#include "race.h"
 #include "runq.h"
 #include "spinlock.h"
 #include "tlbflush.h"
@@ -170,6 +171,7 @@ static void settle(struct runq *rq, struct vcpu *v, enum fate fate)
 	case FATE_BLOCK:
 		if (v->wait_deadline != PV_FOREVER)
 			timer_update(v);
+		RACE_POINT();
 		/* Pairs with notify() of event.c and vcpu_kick(): whichever comes second sees it. */
 		atomic_store_seq(&v->state, (u32)VCPU_BLOCKED);
 		if (!vcpu_pending(v) && !atomic_load_seq(&v->kicked))
@@ -212,7 +214,9 @@ static struct vcpu *schedule(void)
 		spin_unlock(&rq->lock);
 		return next;
 	}
+	RACE_POINT();
 	arch_vcpu_switch(prev, next);
+	RACE_POINT();
 	atomic_store_relaxed(&rq->current, next);
 	if (prev)
 		settle(rq, prev, fate);
@@ -237,6 +241,7 @@ static void idle(void)
 	if (runq_steal(rq))
 		return;
 	cpu_idle_quiesce();
+	RACE_POINT();
 	/* Who enqueues here from another CPU interrupts; interrupts are off until arch_idle(). */
 	if (!atomic_load_seq(&rq->fresh))
 		arch_idle();
@@ -256,6 +261,7 @@ void sched_exit_to_guest(void)
 		}
 		if (atomic_load_seq(&v->exit_work) & WORK_EVENTS)
 			event_check(v);
+		RACE_POINT();
 		if (atomic_load_relaxed(&v->exit_work) & WORK_MAIL)
 			(void)atomic_fetch_and(&v->exit_work, ~WORK_MAIL);
 		if (atomic_load_seq(&v->exit_work) & ~WORK_SLOW)

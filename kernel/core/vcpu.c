@@ -13,6 +13,7 @@
 #include "counters.h"
 #include "mm.h"
 #include "panic.h"
+#include "race.h"
 #include "sched.h"
 
 #define XSAVE_OFFSET ALIGN_UP(sizeof(struct vcpu), 64)
@@ -89,6 +90,7 @@ void vcpu_get_runstate(struct vcpu *v, struct pv_runstate *out)
 void vcpu_kick(struct vcpu *v)
 {
 	atomic_store_seq(&v->kicked, 1u);
+	RACE_POINT();
 	(void)sched_wake(v);
 }
 
@@ -110,6 +112,7 @@ i64 vcpu_wait(struct vcpu *v, u64 flags, u64 deadline_ns)
 		return 0;
 	if (deadline_ns != PV_FOREVER && deadline_ns <= clock_now_ns())
 		return 1;
+	RACE_POINT();
 	v->wait_deadline = deadline_ns;
 	(void)atomic_fetch_or(&v->exit_work, WORK_BLOCK);
 	return 0;

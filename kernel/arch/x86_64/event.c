@@ -15,6 +15,7 @@
 #include "domain.h"
 #include "guest.h"
 #include "log.h"
+#include "race.h"
 #include "sched.h"
 #include "trace.h"
 #include "vcpu.h"
@@ -27,6 +28,7 @@ static void notify(struct vcpu *v)
 {
 	u32 before = atomic_fetch_or(&v->exit_work, WORK_EVENTS);
 
+	RACE_POINT();
 	/* A vCPU that sets the bit for itself may block with it: being blocked is looked at always. */
 	if (!sched_wake(v) && !(before & WORK_EVENTS))
 		sched_kick(v);
@@ -53,6 +55,7 @@ bool vcpu_post_port(struct vcpu *v, u32 port)
 	if (atomic_load_relaxed(&page->mask[word]) & bit)
 		return false;
 	(void)atomic_fetch_or(&v->post_port_sel, BIT(word));
+	RACE_POINT();
 	vcpu_post(v, PV_VEC_PORTS);
 	return false;
 }
@@ -204,6 +207,7 @@ void event_check(struct vcpu *v)
 	u64 flags;
 
 	(void)atomic_fetch_and(&v->exit_work, ~WORK_EVENTS);
+	RACE_POINT();
 	move_posts(v);
 	flags = READ_ONCE(vcs->flags);
 	if (!pending_in_page(vcs)) {

@@ -105,6 +105,7 @@ u64 flush_mask(const struct domain *dom)
 
 		if (v && v->dom == dom)
 			mask |= BIT(i);
+		RACE_POINT();
 	}
 	return mask;
 }
@@ -139,6 +140,7 @@ static void serve_all(struct mailbox *box)
 	u32 want = atomic_xchg(&box->want, 0u);
 	u64 epoch = atomic_load_seq(&epoch_now);
 
+	RACE_POINT();
 	arch_flush_tlb();
 	if (want & WANT_EPOCH)
 		atomic_store_release(&box->quiesced, epoch); /* pairs with epoch_passed() */
