@@ -316,6 +316,8 @@ void panic(const char *fmt, ...)
 }
 
 #ifdef CONFIG_RACE_POINTS
+u64 host_race_seed;
+
 void race_point(void)
 {
 	static __thread u64 state;
@@ -323,7 +325,7 @@ void race_point(void)
 	if (!host_threads)
 		return;
 	if (!state)
-		state = 0x9e3779b97f4a7c15ull * (this_cpu()->id + 1);
+		state = 0x9e3779b97f4a7c15ull * (host_race_seed * MAX_CPUS + this_cpu()->id + 1);
 	state ^= state << 13;
 	state ^= state >> 7;
 	state ^= state << 17;

@@ -2,6 +2,10 @@
 /*
  * test_threads.c - real concurrency: a thread per CPU, pauses at race points, free frames poisoned.
  *
+ * Each test runs once for every seed, which decides what the threads do and where they pause; not who is
+ * faster, so that a seed which failed is worth running again but need not fail again.
+ * THREADS_SEEDS=first-last and THREADS_MS=milliseconds per run choose others than the usual.
+ *
  * Guest instructions are atomic against interrupts, as on hardware: a CPU that translated an address
  * uses it before it polls. So once a flush of all CPUs has returned, nobody may reach what was
  * there before, and the tests make whatever was there before deadly.
@@ -26,7 +30,7 @@ static struct guest guest;
 static struct vcpu *vcpu[CPUS];
 static gfn_t roots[4];
 static bool stop;
-static u64 seconds = 2;
+static u64 milliseconds = 200, first_seed = 1, last_seed = 20, seed;
 
 struct worker {
 	pthread_t thread;
@@ -40,7 +44,7 @@ static u64 rnd(void)
 	static __thread u64 state;
 
 	if (!state)
-		state = 0x9e3779b97f4a7c15ull * (this_cpu()->id + 17);
+		state = 0x9e3779b97f4a7c15ull * (seed * CPUS + this_cpu()->id + 17);
 	state ^= state << 13;
 	state ^= state >> 7;
 	state ^= state << 17;
@@ -59,7 +63,7 @@ static void *run_worker(void *arg)
 	host_be(w->cpu);
 	while (!stopping()) {
 		w->body(w->cpu);
-		w->rounds++;
+		__atomic_fetch_add(&w->rounds, 1, __ATOMIC_RELAXED);
 	}
 	host_run(NULL); /* from here on nobody waits for this CPU */
 	return NULL;
@@ -70,17 +74,20 @@ static void run_all(void (*const bodies[])(u32), u32 n)
 	struct worker w[CPUS];
 
 	__atomic_store_n(&stop, false, __ATOMIC_RELAXED);
+	host_race_seed = seed;
 	host_threads = true;
 	for (u32 i = 0; i < n; i++) {
 		w[i] = (struct worker){ .cpu = i, .body = bodies[i] };
 		pthread_create(&w[i].thread, NULL, run_worker, &w[i]);
 	}
-	sleep((unsigned)seconds);
+	usleep((useconds_t)milliseconds * 1000);
+	for (u32 i = 0; i < n; i++) /* on a busy machine one may not have come to anything yet */
+		while (!__atomic_load_n(&w[i].rounds, __ATOMIC_RELAXED))
+			usleep(1000);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (u32 i = 0; i < n; i++) {
 		pthread_join(w[i].thread, NULL);
-		printf("  cpu %u: %lu rounds\n", i, (unsigned long)w[i].rounds);
-		assert_true(w[i].rounds > 0);
+		printf("  seed %lu, cpu %u: %lu rounds\n", (unsigned long)seed, i, (unsigned long)w[i].rounds);
 	}
 	host_threads = false;
 	host_be(0);
@@ -127,13 +134,13 @@ static void reader(u32 cpu)
 		panic("a frame was reached after its flush");
 }
 
+static gfn_t spare, at[PAGES]; /* the writer's: the frame it has over, and which is where */
+
 static void writer(u32 cpu)
 {
-	static gfn_t spare = DATA + PAGES;
-	static gfn_t at[PAGES];
 	u32 i = (u32)(rnd() % PAGES);
 	vaddr_t va = (vaddr_t)(i + 1) << 19;
-	gfn_t old = at[i] ? at[i] : DATA + i;
+	gfn_t old = at[i];
 
 	host_leave_guest();
 	*(u64 *)guest_page(dom, spare) = spare;
@@ -151,9 +158,14 @@ static void test_flush_all(void **state)
 	static void (*const bodies[])(u32) = { writer, reader, reader };
 	(void)state;
 
-	start(1000, PV_VTLB_MAX);
-	run_all(bodies, CPUS);
-	host_domain_free(dom);
+	for (seed = first_seed; seed <= last_seed; seed++) {
+		start(1000, PV_VTLB_MAX);
+		spare = DATA + PAGES;
+		for (u32 i = 0; i < PAGES; i++)
+			at[i] = DATA + i;
+		run_all(bodies, CPUS);
+		host_domain_free(dom);
+	}
 }
 
 /* ---- frames released and populated by another domain's hand, spaces and tables coming and going ---- */
@@ -201,10 +213,12 @@ static void test_release(void **state)
 	} sizes[] = { { 1000, PV_VTLB_MAX }, { 56, PV_VTLB_MAX }, { 1000, 16 }, { 1000, 0 } };
 	(void)state;
 
-	for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
+	for (u32 i = 0; i < ARRAY_SIZE(sizes) * (last_seed - first_seed + 1); i++) {
+		u32 size = i % ARRAY_SIZE(sizes);
 		struct levels_seen before;
 
-		start(sizes[i].kmem, sizes[i].tables);
+		seed = first_seed + i / ARRAY_SIZE(sizes);
+		start(sizes[size].kmem, sizes[size].tables);
 		before = (struct levels_seen){ .frames = frame_total() };
 		run_all(bodies, CPUS);
 		host_domain_free(dom);
@@ -272,7 +286,7 @@ static void test_grants(void **state)
 	struct levels_seen before;
 	(void)state;
 
-	for (u32 round = 0; round < 2; round++) {
+	for (seed = first_seed; seed <= last_seed; seed++) {
 		host_machine_init(MIB(64), CPUS, NULL);
 		before = levels_now();
 		dom = host_domain(PV_KIND_WALKED, 4096, 1000, PV_VTLB_MAX);
@@ -300,9 +314,11 @@ int main(void)
 		cmocka_unit_test(test_release),
 		cmocka_unit_test(test_grants),
 	};
-	const char *env = getenv("THREADS_SECONDS");
+	const char *seeds = getenv("THREADS_SEEDS"), *ms = getenv("THREADS_MS");
 
-	if (env)
-		seconds = strtoull(env, NULL, 0);
+	if (ms)
+		milliseconds = strtoull(ms, NULL, 10);
+	if (seeds && sscanf(seeds, "%lu-%lu", &first_seed, &last_seed) == 1)
+		last_seed = first_seed;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@ struct cap;
 void host_machine_init(u64 ram_bytes, u32 ncpus, const char *cmdline);
 void host_be(u32 cpu);
 extern bool host_threads;
+extern u64 host_race_seed; /* set before the threads start: where they pause */
 
 /* What a domain is made of here; kernel memory for the struct itself comes from the host. */
 struct domain *host_domain(u32 kind, u64 mem_pages, u64 kmem_pages, u32 vtlb_tables);
