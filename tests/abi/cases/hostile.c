@@ -284,6 +284,53 @@ PV_DRIVER_TEST(vcs_of_garbage, "PVABI-HOS-005.1", PARTS(garbage_vcs), .budget_ms
 	}
 }
 
+/* ---- a storm of events ---- */
+
+/* word[0]: a port to the other one; word[1]: rounds, word[2]: interrupts taken. */
+static void flood(void)
+{
+	events_on(0);
+	for (;;) {
+		HC(PORT_SEND, share->word[0]);
+		HC(SEND_IPI, 1, 0x40 + share->word[1] % 64);
+		HC(TIMER_SET, 1);
+		irq_enable(vcs0);
+		share->word[1]++;
+		share->word[2] = abi_cpus[0].irqs;
+	}
+}
+
+static void count_for_ever(void);
+
+PV_DRIVER_TEST(flood_between_two, "PVABI-HOS-008.1", PARTS(flood, count_for_ever), .budget_ms = 10000)
+{
+	struct child *a = child_make(0), *b = child_make(0), *third = child_make(1);
+	struct child *all[] = { a, b, third };
+	u64 pa = TRY(OP(PORT_CTL, ALLOC, 0, a->dom)), pb = TRY(OP(PORT_CTL, ALLOC, 0, b->dom));
+	struct pv_dom_status before, after;
+	u64 begin, elapsed;
+
+	CHECK_OK(OP(PORT_CTL, CONNECT, pa, a->dom, b->dom, pb));
+	a->share->word[0] = pa;
+	b->share->word[0] = pb;
+	for (u32 i = 0; i < 3; i++) {
+		CHECK_OK(OP(SCHED_CTL, SET_AFFINITY, all[i]->dom, 1)); /* one CPU for all */
+		child_start(all[i]);
+	}
+	sleep_ms(20);
+	child_status(third, &before);
+	begin = clock_ns();
+	sleep_ms(120);
+	child_status(third, &after);
+	elapsed = clock_ns() - begin;
+	CHECK(after.run_ns - before.run_ns > elapsed / 3 * 3 / 4);
+	for (u32 i = 0; i < 2; i++) {
+		CHECK_EQ(all[i]->share->verdict, VERDICT_NONE);
+		CHECK(all[i]->share->word[1] > 100);
+		CHECK(all[i]->share->word[2] > 100);
+	}
+}
+
 /* ---- coming and going ---- */
 
 static void say_hello(void)
