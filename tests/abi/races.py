@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The cases of races (area RAC), once for each seed, on ringfence-race.elf and two CPUs.
+
+    races.py --build DIR [--seeds 1-20] [--icount] [--case NAME] [--kernel ELF]
+
+With --icount the CPUs take turns and the seed decides every turn: the first seed is run twice and must come
+out equal to the instruction, and no two seeds may have taken the same turns. Without it both CPUs run at
+once and a seed only sets the delays.
+"""
+
+import argparse
+import pathlib
+import re
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "runner")]
+
+import pvrun  # noqa: E402
+from manifest import lower, schema  # noqa: E402
+from ringfence import qemu  # noqa: E402
+
+BUDGET = 8_000_000_000
+WALL = 600
+CASES = 8
+
+
+def image(build, directory):
+    manifest = ROOT / "tests" / "abi" / "abi.toml"
+    path = pathlib.Path(directory) / "image"
+    path.write_bytes(lower.lower(schema.parse(manifest.read_text()), manifest.parent, build, 512 << 20)[0])
+    return path
+
+
+def run(kernel, build, path, seed, icount=False, case=None):
+    """One boot; the result, what is wrong with it, and which turns the CPUs took."""
+    which = f"abi.case={case}" if case else "abi=RAC"
+    machine = qemu.Machine(kernel=kernel, image=path, cpus=2, icount=icount,
+                           append=f"panic=exit {which} race={seed} abi.seed={seed}")
+    result = pvrun.boot(machine, build, BUDGET, WALL)
+    problems = [result.over] if result.over else []
+    problems += pvrun.judge_ktap(result, None, 1 if case else CASES)[1]
+    if result.code and not result.over:
+        problems.append(f"exit status {result.code}")
+    turns = re.search(r"race: seed \d+, (\d+) pauses, order ([0-9a-f]+)", result.kernel)
+    if not turns and not problems:
+        problems.append("the kernel says nothing of its race points")
+    return result, problems, turns and turns.groups()
+
+
+def seeds_of(text):
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    parser.add_argument("--kernel", type=pathlib.Path)
+    parser.add_argument("--seeds", type=seeds_of, default=seeds_of("1-20"))
+    parser.add_argument("--icount", action="store_true")
+    parser.add_argument("--case")
+    options = parser.parse_args()
+    kernel = options.kernel or options.build / "kernel" / "ringfence-race.elf"
+    failed, seen = [], {}
+    with tempfile.TemporaryDirectory(prefix="races") as directory:
+        path = image(options.build, directory)
+        for seed in options.seeds:
+            result, problems, turns = run(kernel, options.build, path, seed, options.icount, options.case)
+            print(f"seed {seed}: {turns and turns[0]} pauses, {result.insns} instructions", flush=True)
+            if options.icount and not problems:
+                if not seen:
+                    again, _, same = run(kernel, options.build, path, seed, True, options.case)
+                    if (again.insns, same) != (result.insns, turns):
+                        problems.append(f"run again: {same}, {again.insns} instructions")
+                if turns[1] in seen:
+                    problems.append(f"takes the same turns as seed {seen[turns[1]]}")
+                seen[turns[1]] = seed
+            if problems:
+                failed.append(seed)
+                print("\n".join(["PROBLEMS:", *problems, *result.lines()[-30:]]), flush=True)
+    print(f"{len(options.seeds)} seeds, failed: {failed or 'none'}")
+    return 1 if failed or not len(options.seeds) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
