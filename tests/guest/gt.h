@@ -46,6 +46,7 @@ extern const struct test_case room_entry[], room_compat[], room_traps[], room_si
 extern const struct test_case room_trace[], room_fpu[], room_segs[], room_debugreg[];
 extern const struct test_case room_fault[], room_map[], room_share[], room_process[];
 extern const struct test_case room_thread[], room_ipc[], room_net[], room_time[], room_system[];
+extern const struct test_case room_abuse[];
 
 /* Set once from the command line. */
 extern bool gt_vm;		/* inside a Ringfence VM, not native */

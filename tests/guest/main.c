@@ -17,7 +17,7 @@
 static const struct room rooms[] = {
 	{ "entry", room_entry }, { "compat", room_compat }, { "traps", room_traps },
 	{ "signals", room_signals }, { "trace", room_trace }, { "fpu", room_fpu },
-	{ "segs", room_segs }, { "debugreg", room_debugreg }, { "fault", room_fault },
+	{ "abuse", room_abuse }, { "segs", room_segs }, { "debugreg", room_debugreg }, { "fault", room_fault },
 	{ "map", room_map }, { "share", room_share }, { "process", room_process },
 	{ "thread", room_thread }, { "ipc", room_ipc }, { "net", room_net },
 	{ "time", room_time }, { "system", room_system },
