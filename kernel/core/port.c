@@ -17,6 +17,7 @@
 #include "irq.h"
 #include "mm.h"
 #include "nospec.h"
+#include "race.h"
 #include "vcpu.h"
 
 #define CLOSE_TRIES 4
@@ -348,6 +349,7 @@ i64 port_send(struct domain *dom, u64 nr)
 		       w.state == PV_PORT_CLOSED_PEER ? -PV_EDEAD :
 							-PV_ESTATE;
 	peer = domain_lookup((struct domain_ref){ w.peer_slot, atomic_load_relaxed(&p->peer_gen) });
+	RACE_POINT();
 	if (!peer || domain_is_dying(peer))
 		return -PV_EDEAD;
 	q = port_entry(peer, w.peer_port);
@@ -358,6 +360,7 @@ i64 port_send(struct domain *dom, u64 nr)
 	    back.peer_slot != dom->self.slot)
 		return -PV_EDEAD;
 	count(CNT_PORT_SENDS);
+	RACE_POINT();
 	return port_post(peer, w.peer_port, back.vcpu);
 }
 
