@@ -51,7 +51,7 @@ def steal_time(system):
 def destroy_busy(system, times):
     """VMs of four vCPUs, each destroyed in the middle of its work: it begins after 0.2 s."""
     work = "stress rounds=100000"
-    system.boot(system.image(vm("child", work, initrd="stress.cpio", vcpus=4, mem="96M")),
+    system.boot(system.image(vm("child", work, initrd="work.cpio", vcpus=4, mem="96M")),
                 append=f"cycle=child,{times},250", cpus=2, mem=256, icount=True, budget=10**11)
     system.said(rf"cycle: ok, {times} runs of child, 0 bad ends, counters returned to their start")
     system.healthy()

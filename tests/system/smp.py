@@ -14,7 +14,7 @@ def smp(system, vcpus, *commands, cpus=2, words="", vtlb="max", audit=True, icou
     run = "; ".join((before, "echo online=$(cat /sys/devices/system/cpu/online)",
                      *(f"smpload {command}" for command in commands)))
     cmdline = f'console=hvc0 quiet panic=1 {words} rf.name=vm1 rf.run="{run}"'
-    system.boot(system.image(vm("vm1", run, initrd="smp.cpio", cmdline=cmdline, mem=mem, vcpus=vcpus,
+    system.boot(system.image(vm("vm1", run, initrd="work.cpio", cmdline=cmdline, mem=mem, vcpus=vcpus,
                                 vtlb=vtlb)),
                 append="audit" if audit else "", cpus=cpus, icount=icount)
     for command in commands:

@@ -14,7 +14,7 @@ WARNINGS = (r"WARNING", r"BUG[: ]", r"Oops", r"INFO: ", r"rcu:", r"Call Trace", 
 
 def stress(system, insns, rounds, vtlb="max", append="", mem="96M", **options):
     """Both VMs run `rounds` rounds a worker; each must have executed `insns` instructions by then."""
-    domains = [vm(f"vm{i}", f"stress seed={i} vm={i} rounds={rounds}", initrd="stress.cpio", mem=mem,
+    domains = [vm(f"vm{i}", f"stress seed={i} vm={i} rounds={rounds}", initrd="work.cpio", mem=mem,
                   vcpus=2, vtlb=vtlb) for i in (1, 2)]
     system.boot(system.image(*domains), append=append, owners=True, budget=1000 * insns,
                 **({"cpus": 2} | options))
