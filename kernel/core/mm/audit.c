@@ -45,6 +45,24 @@ static void finding(struct domain *dom, const char *what, vaddr_t va, u64 leaf)
 	log_error("audit: domain %s: %s at %lx, leaf %lx\n", dom->name, what, va, leaf);
 }
 
+/*
+ * Leaves of as (NULL: of the kernel half) were dropped, from start to end (0: all). What is found there
+ * later is another leaf, even if it looks the same: a page that is forked again and again does.
+ */
+void audit_forget(struct domain *dom, const struct aspace *as, vaddr_t start, vaddr_t end)
+{
+	struct audit *a = dom->mm.audit;
+
+	for (u32 i = 0; a && i < SUSPECTS; i++) {
+		struct suspect *s = &a->suspects[i];
+
+		if (as ? s->as != as || is_kernel_half(s->va) : !is_kernel_half(s->va))
+			continue;
+		if (!end || (s->va >= start && s->va < end))
+			s->as = NULL;
+	}
+}
+
 void audit_flushed(struct domain *dom, struct aspace *as, vaddr_t start, vaddr_t end)
 {
 	u64 pages = (end - start) >> PAGE_SHIFT;

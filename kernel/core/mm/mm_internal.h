@@ -141,6 +141,7 @@ u64 *leaf_find(struct domain *dom, struct aspace *as, int view, vaddr_t va, u8 *
 
 /* ---- audit.c ---- */
 void audit_flushed(struct domain *dom, struct aspace *as, vaddr_t start, vaddr_t end);
+void audit_forget(struct domain *dom, const struct aspace *as, vaddr_t start, vaddr_t end);
 void audit_event(struct vcpu *v);
 
 static inline bool is_kernel_half(vaddr_t va)

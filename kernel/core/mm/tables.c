@@ -255,6 +255,8 @@ bool tables_drop_low(struct domain *dom, struct aspace *as)
 	const struct vcpu *v = this_cpu()->current;
 	bool alone = as->users == 1 && v && v->as == as;
 
+	if (unlikely(mm_audit_enabled))
+		audit_forget(dom, as, 0, 0);
 	for (u32 w = 0; w < 4; w++) {
 		for (u64 bits = as->used[w]; bits; bits &= bits - 1) {
 			u32 slot = w * 64 + bit_lowest(bits);
@@ -279,6 +281,8 @@ void tables_drop_kernel(struct domain *dom)
 {
 	struct mm *mm = &dom->mm;
 
+	if (unlikely(mm_audit_enabled))
+		audit_forget(dom, NULL, 0, 0);
 	for (u32 w = 0; w < 4; w++) {
 		for (u64 bits = mm->kernel_used[w]; bits; bits &= bits - 1) {
 			u32 slot = 256 + w * 64 + bit_lowest(bits);
@@ -408,6 +412,8 @@ bool tables_drop_range(struct domain *dom, struct aspace *as, vaddr_t start, vad
 			  false };
 	bool ok;
 
+	if (unlikely(mm_audit_enabled))
+		audit_forget(dom, as, start, end);
 	if (as) {
 		ok = drop_view(&d, as->l4[VIEW_USER]);
 		if (ok && slots_private(as, start, end - 1))
