@@ -128,7 +128,7 @@ def bad_manifest(system):
 
 @case
 def truncated_bzimage(system):
-    door(system, HEAD + vm("a", "true").replace('"bzImage"', '"cut"'),
+    door(system, HEAD + vm("a", "true", kernel="cut"),
          r"domain\[0\]\.kernel \(a\): .*cut is truncated: its header promises \d+ bytes")
 
 

@@ -47,9 +47,9 @@ def nightly(function):
 
 def vm(name, run, **keys):
     """A Linux VM that runs a command and powers off (see images/rootfs/shell/init)."""
-    keys = {"initrd": "shell.cpio", "mem": "64M",
+    keys = {"kernel": "bzImage", "initrd": "shell.cpio", "mem": "64M",
             "cmdline": f'console=hvc0 quiet rf.name={name} rf.run="{run}"'} | keys
-    text = f'[[domain]]\nname = "{name}"\nkind = "linux"\nkernel = "bzImage"\n'
+    text = f'[[domain]]\nname = "{name}"\nkind = "linux"\n'
     return text + "".join(f"{key} = {quote(value)}\n" for key, value in keys.items())
 
 

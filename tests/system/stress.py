@@ -12,10 +12,10 @@ WARNINGS = (r"WARNING", r"BUG[: ]", r"Oops", r"INFO: ", r"rcu:", r"Call Trace", 
             r"PANIC on CPU", r"unhandled exception", r"audit: domain", r"Bad page", r"Bad rss")
 
 
-def stress(system, insns, rounds, vtlb="max", append="", mem="96M", **options):
+def stress(system, insns, rounds, vtlb="max", append="", mem="96M", kernel="bzImage", **options):
     """Both VMs run `rounds` rounds a worker; each must have executed `insns` instructions by then."""
     domains = [vm(f"vm{i}", f"stress seed={i} vm={i} rounds={rounds}", initrd="work.cpio", mem=mem,
-                  vcpus=2, vtlb=vtlb) for i in (1, 2)]
+                  vcpus=2, vtlb=vtlb, kernel=kernel) for i in (1, 2)]
     system.boot(system.image(*domains), append=append, owners=True, budget=1000 * insns,
                 **({"cpus": 2} | options))
     system.never(*WARNINGS)
@@ -59,6 +59,23 @@ def stress_64_long(system):
 @nightly
 def stress_0_long(system):
     stress(system, 2_000_000_000, 2500, vtlb=0, wall=7000)
+
+
+# ---- Linux that checks itself: lock order, page tables, states at entry ----
+
+def debug_kernel(system, insns, rounds, **options):
+    image = system.build / "linux-debug" / "arch" / "x86" / "boot" / "bzImage"
+    stress(system, insns, rounds, kernel=str(image), mem="192M", **options)
+
+
+@nightly
+def debug_kernel_max(system):
+    debug_kernel(system, 500_000_000, 100, wall=3600)
+
+
+@nightly
+def debug_kernel_64(system):
+    debug_kernel(system, 500_000_000, 100, vtlb=64, wall=3600)
 
 
 if __name__ == "__main__":
