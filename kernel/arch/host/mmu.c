@@ -20,6 +20,7 @@
 
 #include <sanitizer/asan_interface.h>
 #include <sched.h>
+#include <unistd.h>
 #include <string.h>
 
 #define TLB_SIZE 1024
@@ -191,7 +192,10 @@ enum host_result host_access(vaddr_t va, enum host_access how, char **ptr, u64 *
 		host_enter_guest();
 		if (r != FAULT_RESUME)
 			return r == FAULT_INJECT ? HOST_FAULT : HOST_FATAL;
-		if (i > 100)
+		/* What it waits for may be a thread that is not running: time must pass, not only turns. */
+		if (host_threads && i > RETRIES / 2)
+			usleep(1000);
+		else if (i > 100)
 			sched_yield();
 	}
 	panic("access to %lx faults for ever", (unsigned long)va);
