@@ -81,7 +81,7 @@ def swap_long(system):
 
 @case
 def nr_cpus(system):
-    smp(system, 4, "load 10", cpus=1, words="nr_cpus=3", icount=True, seen=3)
+    smp(system, 4, "load 40", cpus=1, words="nr_cpus=3", icount=True, seen=3)
     online(system, "0-2")
 
 
@@ -89,7 +89,7 @@ def nr_cpus(system):
 def maxcpus(system):
     """What was not brought up at boot is, later."""
     later = "for i in 2 3; do echo 1 > /sys/devices/system/cpu/cpu$i/online; done"
-    smp(system, 4, "load 10", cpus=1, words="maxcpus=2", icount=True,
+    smp(system, 4, "load 40", cpus=1, words="maxcpus=2", icount=True,
         before=f"echo first=$(cat /sys/devices/system/cpu/online); {later}")
     system.said(r"^vm1\| first=0-1$")
     online(system, "0-3")

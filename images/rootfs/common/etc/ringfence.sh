@@ -11,7 +11,7 @@ rf_word() {
 rf_setup() {
 	mount -t proc proc /proc
 	mount -t sysfs sysfs /sys 2>/dev/null
-	mountpoint -q /dev || mount -t devtmpfs devtmpfs /dev 2>/dev/null
+	grep -q ' /dev ' /proc/mounts || mount -t devtmpfs devtmpfs /dev 2>/dev/null
 	mkdir -p /dev/pts /dev/shm
 	mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts 2>/dev/null
 	for place in /dev/shm /run /tmp; do
