@@ -48,12 +48,12 @@ def stress_0(system):
 
 @nightly
 def stress_max_long(system):
-    stress(system, 20_000_000_000, 6500, wall=7000)
+    stress(system, 20_000_000_000, 7500, wall=7000)
 
 
 @nightly
 def stress_64_long(system):
-    stress(system, 20_000_000_000, 6500, vtlb=64, wall=7000)
+    stress(system, 20_000_000_000, 7500, vtlb=64, wall=7000)
 
 
 @nightly

@@ -4,7 +4,8 @@
  *
  * The rate comes from CPUID where that says, else from the 8254 timer: both counters are read back
  * to back at the start and the end of an interval and the pair with the smallest gap counts, so a
- * host that deschedules us in between costs precision only when it hits every attempt.
+ * host that deschedules us in between costs precision only when it hits every attempt. Intervals are
+ * measured until some agree.
  */
 #include "arch.h"
 #include "atomic.h"
@@ -20,6 +21,8 @@
 #define PIT_INTERVAL 20000 /* counts, about 17 ms; the counter wraps after 55 ms */
 #define SAMPLES 8
 #define ROUNDS 5
+#define ROUNDS_MAX 60
+#define AGREEING 3 /* rounds within a thousandth of each other that make a rate */
 #define WARP_ROUNDS 64
 #define WARP_NS 3000000
 
@@ -92,18 +95,39 @@ static void sort(u64 *v, u32 n)
 		}
 }
 
-/* An interval that a wrap or a long pause spoilt is far off; the median is not. */
+/*
+ * A host that does not run us for longer than the 8254 takes to wrap makes an interval look too short and
+ * the rate too high, never too low; on a busy host most rounds may be like that. So the smallest ones
+ * count, and their middle. 0: too few agree.
+ */
+static u64 agreed_rate(u64 *rates, u32 n)
+{
+	u32 agree = 0;
+
+	sort(rates, n);
+	while (agree < n && rates[agree] - rates[0] <= rates[0] / 1000)
+		agree++;
+	return agree >= AGREEING ? rates[agree / 2] : 0;
+}
+
 static void measure(u64 *tsc_hz, u64 *lapic_hz)
 {
-	u64 tsc[ROUNDS], lapic[ROUNDS];
+	u64 tsc[ROUNDS_MAX], lapic[ROUNDS_MAX];
 
-	for (u32 i = 0; i < ROUNDS; i++)
-		if (!measure_once(&tsc[i], &lapic[i]))
+	*tsc_hz = *lapic_hz = 0;
+	for (u32 n = 0; n < ROUNDS_MAX && !(*tsc_hz && *lapic_hz);) {
+		if (!measure_once(&tsc[n], &lapic[n]))
 			panic("the 8254 timer does not count: no way to find the TSC's rate");
-	sort(tsc, ROUNDS);
-	sort(lapic, ROUNDS);
-	*tsc_hz = tsc[ROUNDS / 2];
-	*lapic_hz = lapic[ROUNDS / 2];
+		if (++n < ROUNDS)
+			continue;
+		*tsc_hz = agreed_rate(tsc, n);
+		*lapic_hz = agreed_rate(lapic, n);
+	}
+	if (*tsc_hz && *lapic_hz)
+		return;
+	log_warn("clock: no %u of %u measurements agree; the clock may be wrong\n", AGREEING, ROUNDS_MAX);
+	*tsc_hz = tsc[0];
+	*lapic_hz = lapic[0];
 }
 
 /* Rates the CPU or the hypervisor states, 0 if neither does. */
