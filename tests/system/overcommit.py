@@ -48,11 +48,12 @@ def steal_time(system):
     system.healthy()
 
 
-def destroy_busy(system, times):
+def destroy_busy(system, times, **limits):
     """VMs of four vCPUs, each destroyed in the middle of its work: it begins after 0.2 s."""
     work = "stress rounds=100000"
     system.boot(system.image(vm("child", work, initrd="work.cpio", vcpus=4, mem="96M")),
-                append=f"cycle=child,{times},250", cpus=2, mem=256, icount=True, budget=10**11)
+                append=f"cycle=child,{times},250", cpus=2, mem=256, icount=True, budget=10**11,
+                **limits)
     system.said(rf"cycle: ok, {times} runs of child, 0 bad ends, counters returned to their start")
     system.healthy()
 
@@ -64,7 +65,7 @@ def busy_vms_leave_nothing(system):
 
 @nightly
 def busy_vms_leave_nothing_50(system):
-    destroy_busy(system, 50)
+    destroy_busy(system, 50, wall=7000)
 
 
 @nightly
