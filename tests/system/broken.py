@@ -56,38 +56,34 @@ def corrupt_kernel_in_image(system):
     system.said(r"image entry \d+ '.*' is damaged: checksum")
 
 
+def refused(system, image):
+    """Boot a file, or nothing, as it is: the machine must end by itself and call that a failure."""
+    machine = qemu.Machine(kernel=system.build / "kernel" / "ringfence.elf", image=image,
+                           append="panic=exit headless")
+    result = system.result = pvrun.boot(machine, system.build, wall=WALL)
+    if result.over or result.code not in (status.PANIC, status.INIT):
+        raise Wrong(f"status {result.code}, {result.over}")
+
+
 @case
 def truncated_image(system):
     image = small(system)
-    result = None
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / "cut"
         path.write_bytes(image[:len(image) // 2])
-        machine = qemu.Machine(kernel=system.build / "kernel" / "ringfence.elf", image=path,
-                               append="panic=exit headless")
-        result = system.result = pvrun.boot(machine, system.build, wall=WALL)
-    if result.over or result.code not in (status.PANIC, status.INIT):
-        raise Wrong(f"status {result.code}, {result.over}")
+        refused(system, path)
     system.said(r"truncated|promises more|too (short|small)")
 
 
 @case
 def not_an_image(system):
-    machine = qemu.Machine(kernel=system.build / "kernel" / "ringfence.elf",
-                           image=system.build / "images" / "shell.cpio", append="panic=exit headless")
-    result = system.result = pvrun.boot(machine, system.build, wall=WALL)
-    if result.over or result.code not in (status.PANIC, status.INIT):
-        raise Wrong(f"status {result.code}, {result.over}")
+    refused(system, system.build / "images" / "shell.cpio")
     system.said(r"magic|not a .*image")
 
 
 @case
 def no_image(system):
-    machine = qemu.Machine(kernel=system.build / "kernel" / "ringfence.elf",
-                           append="panic=exit headless")
-    result = system.result = pvrun.boot(machine, system.build, wall=WALL)
-    if result.over or result.code not in (status.PANIC, status.INIT):
-        raise Wrong(f"status {result.code}, {result.over}")
+    refused(system, None)
     system.said(r"no (boot )?(image|module)")
 
 
