@@ -196,12 +196,13 @@ static void tell(struct runq *rq, const struct vcpu *v, u64 now)
 		arch_ipi_send(cpu, VEC_KICK);
 }
 
-/* Virtual times of two queues cannot be compared: keep the distance to the least. */
+/* Virtual times of two queues cannot be compared: keep the distance to the least, ahead or behind. */
 static void change_queue(struct vcpu *v, const struct runq *from, const struct runq *to)
 {
-	u64 ahead = v->vruntime > from->min_vruntime ? v->vruntime - from->min_vruntime : 0;
+	u64 behind = from->min_vruntime - MIN(v->vruntime, from->min_vruntime);
+	u64 ahead = v->vruntime - MIN(v->vruntime, from->min_vruntime);
 
-	v->vruntime = to->min_vruntime + ahead;
+	v->vruntime = to->min_vruntime - MIN(behind, to->min_vruntime) + ahead;
 	atomic_store_relaxed(&v->cpu, (u32)(to - runqs));
 }
 
