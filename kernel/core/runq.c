@@ -86,9 +86,12 @@ void runq_advance(struct runq *rq, u64 vruntime)
 	rq->min_vruntime = MAX(rq->min_vruntime, vruntime);
 }
 
+/* The weight is the domain's: those of its vCPUs that want to run share it. */
 u64 runq_weigh(const struct vcpu *v, u64 ns)
 {
-	return ns * WEIGHT_UNIT / MAX(v->dom->weight, 1u);
+	u64 busy = MAX(atomic_load_relaxed(&v->dom->busy_vcpus), 1u);
+
+	return ns * WEIGHT_UNIT * busy / MAX(v->dom->weight, 1u);
 }
 
 static u64 cap_budget(const struct domain *dom)

@@ -2,8 +2,8 @@
 /*
  * sched.c - which vCPU runs where.
  *
- * One queue per CPU, ordered by virtual run time: CPU time divided by the weight of the domain. A
- * vCPU runs until its slice ends and another one has had less, or until one wakes that has had much
+ * One queue per CPU, ordered by virtual run time: CPU time divided by the vCPU's part of its domain's
+ * weight. A vCPU runs until its slice ends and another one has had less, or until one wakes that has had much
  * less. A domain over its cap is passed by until its window ends. An idle CPU takes from the others.
  *
  * The queue lock of vcpu.cpu guards a vCPU's state. A vCPU that is RUNNABLE but neither queued nor
@@ -159,6 +159,18 @@ static void set_slice(struct runq *rq, struct vcpu *v, u64 now)
 
 /* ---- switching ---- */
 
+/* Under the queue's lock, when a vCPU begins or ceases to want a CPU: among how many its domain's weight
+ * is divided. */
+static void now_busy(struct vcpu *v)
+{
+	(void)atomic_fetch_add_relaxed(&v->dom->busy_vcpus, 1u);
+}
+
+static void now_idle(struct vcpu *v)
+{
+	(void)atomic_fetch_sub(&v->dom->busy_vcpus, 1u);
+}
+
 /* prev's state is in memory: show what it is now. */
 static void settle(struct runq *rq, struct vcpu *v, enum fate fate)
 {
@@ -174,13 +186,16 @@ static void settle(struct runq *rq, struct vcpu *v, enum fate fate)
 		RACE_POINT();
 		/* Pairs with notify() of event.c and vcpu_kick(): whichever comes second sees it. */
 		atomic_store_seq(&v->state, (u32)VCPU_BLOCKED);
-		if (!vcpu_pending(v) && !atomic_load_seq(&v->kicked))
+		if (!vcpu_pending(v) && !atomic_load_seq(&v->kicked)) {
+			now_idle(v);
 			break;
+		}
 		atomic_store_relaxed(&v->kicked, 0u);
 		atomic_store_release(&v->state, (u32)VCPU_RUNNABLE);
 		runq_insert(rq, v);
 		break;
 	case FATE_STOP:
+		now_idle(v);
 		atomic_store_release(&v->state, (u32)VCPU_STOPPED);
 		break;
 	case FATE_PARK:
@@ -303,6 +318,7 @@ void sched_make_runnable(struct vcpu *v)
 
 	if (state == VCPU_STOPPED || state == VCPU_BLOCKED) {
 		atomic_store_relaxed(&v->stop_requested, false);
+		now_busy(v);
 		atomic_store_release(&v->state, (u32)VCPU_RUNNABLE);
 		v->since_ns = clock_now_ns();
 		v->wait_deadline = PV_FOREVER;
@@ -333,6 +349,7 @@ static bool wake(struct vcpu *v, u64 deadline_until, bool timed_out)
 	v->wait_deadline = PV_FOREVER;
 	now = clock_now_ns();
 	v->since_ns = now;
+	now_busy(v);
 	atomic_store_release(&v->state, (u32)VCPU_RUNNABLE);
 	spin_unlock(&rq->lock);
 	runq_place(v, now);
@@ -387,6 +404,17 @@ static void wait_not_running(struct vcpu *v)
 	}
 }
 
+/* v does not run: stop it where it is. */
+static void leave(struct runq *rq, struct vcpu *v)
+{
+	if (v->queued)
+		runq_remove(rq, v);
+	if (v->state == VCPU_RUNNABLE)
+		now_idle(v);
+	v->parked = false;
+	atomic_store_release(&v->state, (u32)VCPU_STOPPED);
+}
+
 void sched_stop_sync(struct vcpu *v)
 {
 	struct runq *rq;
@@ -405,10 +433,7 @@ void sched_stop_sync(struct vcpu *v)
 		wait_not_running(v);
 		return;
 	}
-	if (v->queued)
-		runq_remove(rq, v);
-	v->parked = false;
-	atomic_store_release(&v->state, (u32)VCPU_STOPPED);
+	leave(rq, v);
 	spin_unlock(&rq->lock);
 }
 
@@ -481,10 +506,7 @@ void sched_vcpu_exit(struct vcpu *v)
 	struct runq *rq = runq_lock_of(v);
 
 	ASSERT(v->state != VCPU_RUNNING);
-	if (v->queued)
-		runq_remove(rq, v);
-	v->parked = false;
-	atomic_store_release(&v->state, (u32)VCPU_STOPPED);
+	leave(rq, v);
 	spin_unlock(&rq->lock);
 	timer_cancel(v);
 }

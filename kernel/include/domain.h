@@ -71,6 +71,7 @@ struct domain {
 	struct io_range ioports[4];
 
 	u32 weight, cap; /* scheduling, read by sched.c */
+	u32 busy_vcpus;
 	u64 affinity;
 	u64 cap_window_ns, cap_used_ns; /* start of the window the cap is measured in, CPU time in it */
 
