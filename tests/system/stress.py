@@ -58,7 +58,7 @@ def stress_64_long(system):
 
 @nightly
 def stress_0_long(system):
-    stress(system, 2_000_000_000, 2500, vtlb=0, wall=7000)
+    stress(system, 2_000_000_000, 800, vtlb=0, wall=7000)
 
 
 # ---- Linux that checks itself: lock order, page tables, states at entry ----
