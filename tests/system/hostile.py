@@ -192,9 +192,9 @@ def neighbour_of_a_storm_gets_its_share(system):
     flooded(system, 1)
 
 
-@nightly
-def neighbour_of_a_storm_of_three_gets_its_share(system):
-    flooded(system, 3)
+@case
+def neighbour_of_a_storm_of_twelve_gets_its_share(system):
+    flooded(system, 12)
 
 
 # ---- many seeds ----
