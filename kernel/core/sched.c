@@ -382,8 +382,10 @@ void sched_slice_over(void)
 		(void)atomic_fetch_or(&v->exit_work, WORK_RESCHED);
 }
 
+/* Whoever is waited for may run on another CPU: where CPUs share a core, or an emulator's thread, let it. */
 void sched_yield_current(void)
 {
+	cpu_relax();
 	runq_this()->yield = true;
 	sched_slice_over();
 }
