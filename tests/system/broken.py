@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 import harness
-from harness import HEAD, ROOT, WALL, Wrong, case, service, vm
+from harness import HEAD, ROOT, Wrong, case, service, vm
 from manifest.abi import ABI
 from ringfence import qemu, status
 
@@ -60,7 +60,7 @@ def refused(system, image):
     """Boot a file, or nothing, as it is: the machine must end by itself and call that a failure."""
     machine = qemu.Machine(kernel=system.build / "kernel" / "ringfence.elf", image=image,
                            append="panic=exit headless")
-    result = system.result = pvrun.boot(machine, system.build, wall=WALL)
+    result = system.result = pvrun.boot(machine, system.build, **system.limits)
     if result.over or result.code not in (status.PANIC, status.INIT):
         raise Wrong(f"status {result.code}, {result.over}")
 

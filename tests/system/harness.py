@@ -27,7 +27,8 @@ NIGHTLY = set()
 HEAD = 'manifest = 1\n[image]\nname = "test"\n'
 CONSOLE = '[[domain]]\nname = "console"\nkind = "newlib"\nkernel = "console.elf"\nmem = "8M"\n' \
           'uart = true\n'
-WALL = 900
+LIMITS = {"wall": 900}
+NIGHTLY_LIMITS = {"wall": 7000, "budget": 10**13}
 
 
 class Wrong(Exception):
@@ -70,6 +71,7 @@ class System:
 
     def __init__(self, build, name):
         self.build, self.name, self.boots = build, name, 0
+        self.limits = NIGHTLY_LIMITS if name in NIGHTLY else LIMITS
 
     def image(self, *domains, console=True, mem=0):
         text = HEAD + (CONSOLE if console else "") + "".join(domains)
@@ -78,14 +80,14 @@ class System:
     def boot(self, image, append="", cpus=1, mem=512, want=status.OK, serial="stdio", icount=False,
              **limits):
         """Boot image bytes; the machine must end by itself, with status `want` unless that is None.
-        limits: what pvrun.boot() knows of them."""
+        limits: what pvrun.boot() knows of them, where the usual ones do not do."""
         with tempfile.TemporaryDirectory(prefix="systest") as directory:
             path = pathlib.Path(directory) / "image"
             path.write_bytes(image)
             machine = qemu.Machine(
                 kernel=self.build / "kernel" / "ringfence.elf", image=path, cpus=cpus, mem=mem,
                 append=f"panic=exit headless {append}".strip(), serial=serial, icount=icount)
-            result = pvrun.boot(machine, self.build, **({"wall": WALL} | limits))
+            result = pvrun.boot(machine, self.build, **(self.limits | limits))
         self.boots += 1
         log = self.build / "logs" / "tests" / f"system.{self.name}.{self.boots}.log"
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -48,12 +48,11 @@ def steal_time(system):
     system.healthy()
 
 
-def destroy_busy(system, times, **limits):
+def destroy_busy(system, times):
     """VMs of four vCPUs, each destroyed in the middle of its work: it begins after 0.2 s."""
     work = "stress rounds=100000"
     system.boot(system.image(vm("child", work, initrd="work.cpio", vcpus=4, mem="96M")),
-                append=f"cycle=child,{times},250", cpus=2, mem=256, icount=True, budget=10**11,
-                **limits)
+                append=f"cycle=child,{times},250", cpus=2, mem=256, icount=True, budget=10**11)
     system.said(rf"cycle: ok, {times} runs of child, 0 bad ends, counters returned to their start")
     system.healthy()
 
@@ -65,7 +64,7 @@ def busy_vms_leave_nothing(system):
 
 @nightly
 def busy_vms_leave_nothing_50(system):
-    destroy_busy(system, 50, wall=7000)
+    destroy_busy(system, 50)
 
 
 @nightly
@@ -80,8 +79,7 @@ def date_stays_right(system):
             seen.append((time.time(), int(found[1])))
 
     system.boot(system.image(vm("vm1", run, vcpus=4), vm("vm2", BUSY + "; sleep 10000", vcpus=4)),
-                append="exit-with=vm1", cpus=2, wall=minutes * 60 + 600, budget=0,
-                on_line=watch)
+                append="exit-with=vm1", cpus=2, on_line=watch)
     if len(seen) != minutes + 1:
         raise Wrong(f"{len(seen)} of {minutes + 1} dates were seen")
     here, there = (seen[-1][i] - seen[0][i] for i in (0, 1))

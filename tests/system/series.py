@@ -63,7 +63,7 @@ def build(system, patches):
 def boot_natively(system, kernel):
     result = pvrun.boot(
         qemu.Machine(kernel=kernel, image=system.build / "images/guesttest.cpio", cpus=2, mem=192,
-                     append="console=ttyS0 quiet panic=-1 gt.quick"), system.build, 0, harness.WALL)
+                     append="console=ttyS0 quiet panic=-1 gt.quick"), system.build, **system.limits)
     system.result = result
     if result.over or result.code != status.RESET:
         raise Wrong(f"native: {result.over or f'exit status {result.code}'}")

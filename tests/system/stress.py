@@ -48,17 +48,17 @@ def stress_0(system):
 
 @nightly
 def stress_max_long(system):
-    stress(system, 20_000_000_000, 7500, wall=7000)
+    stress(system, 20_000_000_000, 7500)
 
 
 @nightly
 def stress_64_long(system):
-    stress(system, 20_000_000_000, 7500, vtlb=64, wall=7000)
+    stress(system, 20_000_000_000, 7500, vtlb=64)
 
 
 @nightly
 def stress_0_long(system):
-    stress(system, 2_000_000_000, 800, vtlb=0, wall=7000)
+    stress(system, 2_000_000_000, 800, vtlb=0)
 
 
 # ---- Linux that checks itself: lock order, page tables, states at entry ----
@@ -70,12 +70,12 @@ def debug_kernel(system, insns, rounds, **options):
 
 @nightly
 def debug_kernel_max(system):
-    debug_kernel(system, 500_000_000, 100, wall=3600)
+    debug_kernel(system, 500_000_000, 100)
 
 
 @nightly
 def debug_kernel_64(system):
-    debug_kernel(system, 500_000_000, 100, vtlb=64, wall=3600)
+    debug_kernel(system, 500_000_000, 100, vtlb=64)
 
 
 if __name__ == "__main__":
