@@ -38,6 +38,7 @@
 #define BLK_RANGES_MAX 8u  /* ranges of one discard or write-zeroes */
 #define BLK_RANGE_SECTORS (UINT32_C(1) << 22)
 #define BLK_QUEUES_MAX 4u
+#define BLK_QUEUE_SIZE 256u
 
 struct blk_config {
 	uint64_t capacity;
@@ -71,17 +72,20 @@ _Static_assert(sizeof(struct blk_range) == 16, "part of the protocol");
 struct blk_request {
 	struct storage_request io;
 	struct blk *blk;
-	struct blk_request *next; /* free, or waiting for the storage */
+	struct blk_request *next; /* in one list of blk: free, waiting or done */
 	uint16_t head;
 	uint8_t queue;
-	bool used;
-	bool flush_after;
-	uint8_t status;
-	uint32_t type, written;
-	unsigned range, ranges;
+	bool ok;	     /* what the storage said */
+	bool flush_after;    /* nobody will ask for a flush: do it before the answer */
+	uint32_t written;    /* bytes of the answer, if all goes well */
+	unsigned range, ranges; /* of list: which is being done */
 	struct blk_range list[BLK_RANGES_MAX];
-	struct vr_seg status_seg;
+	struct vr_seg status;
 	struct vr_seg segs[BLK_SEG_MAX + 2];
+};
+
+struct blk_list {
+	struct blk_request *first, *last;
 };
 
 struct blk_options {
@@ -95,7 +99,7 @@ struct blk_options {
 };
 
 struct blk_counters {
-	uint64_t requests, bytes, errors, unsupported, throttled, replayed;
+	uint64_t requests, bytes, errors, throttled, replayed;
 };
 
 struct blk {
@@ -103,8 +107,10 @@ struct blk {
 	struct blk *next; /* clients of the same storage */
 	struct blk_options options;
 	struct bucket bytes, ops;
-	struct blk_request *free, *waiting, **waiting_tail;
-	unsigned in_flight;
+	struct blk_list free;
+	struct blk_list waiting; /* the storage had no room */
+	struct blk_list done;	 /* the storage is through with them */
+	unsigned in_flight;	 /* not free */
 	unsigned turn; /* queue to look at first */
 	struct blk_counters counters;
 };

@@ -3,9 +3,8 @@
  * port.h - what a device needs from the place it runs in, one of these per link. The other half of
  * the port is storage (blk/storage.h). A place also brings the loop:
  *
- *	at a doorbell, a link event or when the time vdev_run gave has come:
- *		link_poll(link)         the driver's page, if it changed (ring/link.h)
- *		vdev_run(device, now)   every device served here; gives the time it wants to run again
+ *	at a doorbell, a link event or when the time link_run gave has come:
+ *		link_run(link, now)     of every link (ring/link.h); gives the time it wants to run again
  *
  * All calls of one device come from one thread. Nothing here may block.
  */

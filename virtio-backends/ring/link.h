@@ -6,6 +6,10 @@
  * The driver changes its page, moves req_seq and rings the doorbell; the device copies the page,
  * applies it, answers in its own page and moves ack_seq to the req_seq it has applied. Nothing is a
  * message: whoever comes later reads the same state.
+ *
+ * The driver writes status last and the device reads it first, so that at any moment, also that in which
+ * a successor attaches, what a status bit vouches for is there. A driver that does otherwise gets
+ * what it wrote.
  */
 #ifndef VIRTIO_LINK_H
 #define VIRTIO_LINK_H
@@ -83,18 +87,20 @@ struct link {
 	const struct link_driver_page *driver;
 	struct link_device_page *device;
 	struct vdev *dev;
-	uint64_t applied; /* req_seq */
-	uint32_t config_gen;
-	bool waiting; /* a reset is draining */
+	uint64_t applied;   /* req_seq */
+	uint32_t published; /* dev->config_gen */
+	bool waiting;	    /* a reset is draining */
 };
 
-/* Publishes the device and takes over whatever state the driver is in. False: see vdev_attach. */
+/* Publishes the device and takes over whatever state the driver is in: nothing yet, or a session a
+ * dead predecessor served. False: see vdev_attach. */
 bool link_attach(struct link *link, const struct link_driver_page *driver,
 		 struct link_device_page *device, struct vdev *dev)
 	__attribute__((warn_unused_result));
 
-/* Looks at the driver's page; cheap when nothing changed. Publishes what the device changed. */
-void link_poll(struct link *link);
+/* Everything there is to do: looks at the driver's page, runs the device, publishes what changed.
+ * When to be called again without an event, as vdev_run. */
+uint64_t link_run(struct link *link, uint64_t now);
 
 /* Moves used_seq; call it in port.notify before the doorbell. */
 void link_count_used(struct link *link, uint32_t queue);
