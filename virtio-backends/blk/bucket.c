@@ -38,17 +38,23 @@ static void refill(struct bucket *bucket, uint64_t now)
 
 uint64_t bucket_ready(struct bucket *bucket, uint64_t now)
 {
-	uint64_t missing, wait;
+	uint64_t missing, seconds, part;
 
 	if (bucket->rate == 0)
 		return now;
 	refill(bucket, now);
 	if (bucket->level > 0)
 		return now;
+	/* rate * ns until the level is 1, less the part of a token that is there already. */
 	missing = (uint64_t)-bucket->level + 1;
-	wait = missing / bucket->rate * SECOND;
-	wait += (missing % bucket->rate * SECOND + bucket->rate - 1) / bucket->rate;
-	return now + wait;
+	seconds = missing / bucket->rate;
+	part = missing % bucket->rate * SECOND;
+	if (part < bucket->rest) {
+		seconds--;
+		part += bucket->rate * SECOND;
+	}
+	part -= bucket->rest;
+	return now + seconds * SECOND + (part + bucket->rate - 1) / bucket->rate;
 }
 
 void bucket_take(struct bucket *bucket, uint64_t tokens)

@@ -105,8 +105,8 @@ static inline bool vr_need_event(uint16_t event, uint16_t new_idx, uint16_t old_
 }
 
 /*
- * Test builds see every read of shared memory and every step of a request: with VR_TEST_HOOKS the
- * first becomes a place where the test changes the memory, the second one where it lets the back
+ * Test builds see every access to shared memory and every step of a request: with VR_TEST_HOOKS a read
+ * becomes a place where the test changes the memory, a store and a step one where it lets the back
  * end die. Normal builds contain nothing of it.
  */
 enum vr_step {
@@ -121,9 +121,11 @@ enum vr_step {
 
 #ifdef VR_TEST_HOOKS
 void vr_test_load(void);
+void vr_test_store(void);
 void vr_test_step(enum vr_step step);
 #else
 static inline void vr_test_load(void) {}
+static inline void vr_test_store(void) {}
 static inline void vr_test_step(enum vr_step step)
 {
 	(void)step;
@@ -152,16 +154,19 @@ static inline uint64_t vr_load64(const uint64_t *from)
 
 static inline void vr_store16(uint16_t *to, uint16_t value)
 {
+	vr_test_store();
 	__atomic_store_n(to, value, __ATOMIC_RELEASE);
 }
 
 static inline void vr_store32(uint32_t *to, uint32_t value)
 {
+	vr_test_store();
 	__atomic_store_n(to, value, __ATOMIC_RELEASE);
 }
 
 static inline void vr_store64(uint64_t *to, uint64_t value)
 {
+	vr_test_store();
 	__atomic_store_n(to, value, __ATOMIC_RELEASE);
 }
 
