@@ -36,21 +36,22 @@ function(ringfence_add_python_test name file)
 		ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()
 
-# ringfence_add_fuzz_test(NAME runs source... [INCLUDES dir...]): a libFuzzer target built by clang, run
+# ringfence_add_fuzz_test(NAME runs source... [INCLUDES dir...] [DEFINES d...]): a libFuzzer target built by clang, run
 # `runs` times from a fixed seed under the label `host`; the same program without limits is the fuzzer.
 # clang is only needed for these, so they are built by commands of their own.
 find_program(FUZZ_CLANG NAMES clang-14 clang)
 function(ringfence_add_fuzz_test name runs)
-	cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "SOURCES;INCLUDES")
+	cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "SOURCES;INCLUDES;DEFINES")
 	if(NOT FUZZ_CLANG)
 		return()
 	endif()
 	set(sources ${ARG_UNPARSED_ARGUMENTS} ${ARG_SOURCES})
 	list(TRANSFORM ARG_INCLUDES PREPEND -I)
+	list(TRANSFORM ARG_DEFINES PREPEND -D)
 	set(out ${CMAKE_CURRENT_BINARY_DIR}/${name})
 	add_custom_command(OUTPUT ${out}
 		COMMAND ${FUZZ_CLANG} -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined
-			-fno-sanitize-recover=all -Wall -Wextra -Werror ${ARG_INCLUDES}
+			-fno-sanitize-recover=all -Wall -Wextra -Werror ${ARG_INCLUDES} ${ARG_DEFINES}
 			-I${CMAKE_BINARY_DIR}/pv-abi/include ${sources} -o ${out}
 		DEPENDS ${sources} pv_abi_headers ${CMAKE_SOURCE_DIR}/pv-abi/abi.toml
 		VERBATIM)
