@@ -11,7 +11,7 @@
 #define VIRTIO_BLK_H
 
 #include "../ring/vdev.h"
-#include "bucket.h"
+#include "../ring/bucket.h"
 #include "storage.h"
 
 #define BLK_F_SEG_MAX 2

@@ -52,11 +52,15 @@ static unsigned countdown;
 static uint8_t *change_at;
 static uint32_t change_to;
 
-static void insist(bool ok)
+static void insist_at(bool ok, int line)
 {
-	if (!ok)
-		abort();
+	if (ok)
+		return;
+	fprintf(stderr, "fuzz_virtio.c:%d does not hold\n", line);
+	abort();
 }
+
+#define insist(ok) insist_at(ok, __LINE__)
 
 void vr_test_load(void)
 {
@@ -207,12 +211,15 @@ static void restart(uint16_t size)
 {
 	struct front front;
 
+	/* It never says a number twice. */
+	driver_page->req_seq = link.applied + 1;
 	front_init(&front, driver_page, device_page);
 	front_reset(&front);
 	insist(settle(front.seq) || threaded);
 	front_set_features(&front, blk.dev.offered & ~(size & 1 ? VIRTIO_BIT(29) : 0));
 	insist(settle(front.seq) || threaded);
 	memset(window.driver.base, 0, DRIVER_BYTES);
+	memset(driver_page->queues, 0, sizeof(driver_page->queues));
 	for (unsigned i = 0; i < QUEUES; i++) {
 		struct vr_place at = place(i, size);
 

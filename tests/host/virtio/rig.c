@@ -141,7 +141,8 @@ void rig_start(struct rig *rig, struct vdev *dev, uint64_t features, unsigned qu
 	features |= VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_ACCESS_PLATFORM);
 	if (rig->event_idx)
 		features |= VIRTIO_BIT(VIRTIO_F_EVENT_IDX);
-	rig_attach(rig, dev);
+	if (rig->link.dev != dev)
+		rig_attach(rig, dev);
 	front_init(&rig->front, rig->driver_page, rig->device_page);
 	insist(front_probe(&rig->front, dev->class->device_id));
 	front_reset(&rig->front);

@@ -49,7 +49,8 @@ void rig_run(struct rig *rig);
 /* A new back end (the first or a successor) takes the link; asserts that it could. */
 void rig_attach(struct rig *rig, struct vdev *dev);
 
-/* The whole handshake with `queues` queues of this size; asserts that it went well. */
+/* The whole handshake, from a reset on, with `queues` queues of this size; asserts that it went well.
+ * Attaches the device if it is not the one the link has. */
 void rig_start(struct rig *rig, struct vdev *dev, uint64_t features, unsigned queues, uint16_t size);
 
 /* Raw writes into the rings, as a hostile driver would. */
