@@ -30,7 +30,6 @@ static void set_busy(struct devq *q, uint16_t head)
 static void clear_busy(struct devq *q, uint16_t head)
 {
 	q->busy[head / 64] &= ~(UINT64_C(1) << (head % 64));
-	q->in_flight--;
 }
 
 void devq_break(struct devq *q, enum devq_fault fault)
@@ -101,7 +100,8 @@ bool devq_attach(struct devq *q, const struct vr_window *window, const struct vr
 	if (vr_load32(&q->log->magic) != INFLIGHT_MAGIC)
 		return devq_start(q, window, where, most, event_idx);
 	q->used_idx = vr_load16(&q->used->idx);
-	found = inflight_recover(q->log, q->size, q->used_idx, q->replay, &q->counter);
+	found = inflight_recover(q->log, q->size, q->used, q->used_idx, q->replay,
+				 &q->counter);
 	if (found < 0) {
 		q->fault = DEVQ_LOG;
 		return false;
@@ -206,26 +206,46 @@ int devq_pop(struct devq *q, struct devq_chain *chain)
 	return read_chain(q, chain, head);
 }
 
-/* The order of the stores is the protocol of the log. */
-bool devq_push(struct devq *q, uint16_t head, uint32_t written)
+bool devq_fill(struct devq *q, uint16_t head, uint32_t written)
 {
 	struct vr_used_elem *elem;
 
-	if (q->size == 0 || head >= q->size || !is_busy(q, head))
+	if (q->size == 0 || head >= q->size || !is_busy(q, head) || q->filled_count == DEVQ_BATCH)
 		return false;
 	clear_busy(q, head);
-	if (devq_broken(q))
-		return true;
-	elem = &q->used->ring[q->used_idx & (q->size - 1)];
-	vr_store32(&elem->id, head);
-	vr_store32(&elem->len, written);
-	vr_store16(&q->log->last_head, head);
-	vr_test_step(VR_STEP_FILLED);
-	vr_store16(&q->used->idx, ++q->used_idx);
+	if (!devq_broken(q)) {
+		elem = &q->used->ring[(q->used_idx + q->filled_count) & (q->size - 1)];
+		vr_store32(&elem->id, head);
+		vr_store32(&elem->len, written);
+		vr_test_step(VR_STEP_FILLED);
+	}
+	q->filled[q->filled_count++] = head;
+	return true;
+}
+
+/* The order of the stores is the protocol of the log. */
+void devq_publish(struct devq *q)
+{
+	uint16_t count = q->filled_count;
+
+	q->filled_count = 0;
+	q->in_flight = (uint16_t)(q->in_flight - count);
+	if (devq_broken(q) || count == 0)
+		return;
+	q->used_idx = (uint16_t)(q->used_idx + count);
+	vr_store16(&q->used->idx, q->used_idx);
 	vr_test_step(VR_STEP_PUBLISHED);
-	vr_store64(&q->log->counter[head], 0);
+	for (uint16_t i = 0; i < count; i++)
+		vr_store64(&q->log->counter[q->filled[i]], 0);
 	vr_test_step(VR_STEP_CLEARED);
 	vr_store16(&q->log->used_idx, q->used_idx);
+}
+
+bool devq_push(struct devq *q, uint16_t head, uint32_t written)
+{
+	if (!devq_fill(q, head, written))
+		return false;
+	devq_publish(q);
 	return true;
 }
 

@@ -14,6 +14,8 @@
 #include "inflight.h"
 #include "ring.h"
 
+#define DEVQ_BATCH 64u /* heads published at once */
+
 /* Why a queue broke; for logs and tests. */
 enum devq_fault {
 	DEVQ_OK,
@@ -44,11 +46,13 @@ struct devq {
 	uint16_t used_idx;
 	uint16_t notified; /* used_idx when the driver was last told */
 	uint16_t in_flight;
+	uint16_t filled_count; /* filled and not published */
 	uint16_t replay_next, replay_count;
 	bool event_idx;
 	enum devq_fault fault;
 	uint64_t busy[VR_SIZE_MAX / 64];
 	uint16_t replay[VR_SIZE_MAX];
+	uint16_t filled[DEVQ_BATCH];
 };
 
 /* A request: readable segments first. The caller provides segs and says how many fit. */
@@ -79,6 +83,11 @@ int devq_pop(struct devq *q, struct devq_chain *chain);
 /* Returns a head taken by devq_pop with the number of bytes written. False: it was not in flight,
  * which is a mistake of the caller; nothing happens. */
 bool devq_push(struct devq *q, uint16_t head, uint32_t written);
+
+/* The same in two steps, for heads that the driver must see at once: up to DEVQ_BATCH are filled, then
+ * all of them are published. */
+bool devq_fill(struct devq *q, uint16_t head, uint32_t written);
+void devq_publish(struct devq *q);
 
 /* Must the driver be told of what was pushed since the last time? Asking counts as telling. */
 bool devq_should_notify(struct devq *q);

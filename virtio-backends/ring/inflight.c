@@ -11,7 +11,6 @@ void inflight_start(struct inflight_log *log, uint16_t size)
 	for (unsigned i = 0; i < size; i++)
 		vr_store64(&log->counter[i], 0);
 	vr_store16(&log->size, size);
-	vr_store16(&log->last_head, 0);
 	vr_store16(&log->used_idx, 0);
 	vr_store32(&log->magic, INFLIGHT_MAGIC);
 }
@@ -21,29 +20,33 @@ void inflight_forget(struct inflight_log *log)
 	vr_store32(&log->magic, 0);
 }
 
-/* The predecessor died after moving used.idx and before noting it: the head it returned last may
- * still be in the log. It published one head at a time, so more than one step is not its doing. */
-static bool repair(struct inflight_log *log, uint16_t size, uint16_t used_idx)
+/* The predecessor may have died after moving used.idx and before noting it: the heads it returned last
+ * may still be in the log. At most all of them at once. */
+static bool repair(struct inflight_log *log, uint16_t size, const struct vr_used *used,
+		   uint16_t used_idx)
 {
 	uint16_t noted = vr_load16(&log->used_idx);
-	uint16_t head = vr_load16(&log->last_head);
 
-	if (noted == used_idx)
-		return true;
-	if ((uint16_t)(used_idx - noted) != 1 || head >= size)
+	if ((uint16_t)(used_idx - noted) > size)
 		return false;
-	vr_store64(&log->counter[head], 0);
+	for (; noted != used_idx; noted++) {
+		uint32_t head = vr_load32(&used->ring[noted & (size - 1)].id);
+
+		if (head >= size)
+			return false;
+		vr_store64(&log->counter[head], 0);
+	}
 	vr_store16(&log->used_idx, used_idx);
 	return true;
 }
 
-int inflight_recover(struct inflight_log *log, uint16_t size, uint16_t used_idx, uint16_t *heads,
-		     uint64_t *counter)
+int inflight_recover(struct inflight_log *log, uint16_t size, const struct vr_used *used,
+		     uint16_t used_idx, uint16_t *heads, uint64_t *counter)
 {
 	int found = 0;
 
 	*counter = 0;
-	if (vr_load16(&log->size) != size || !repair(log, size, used_idx))
+	if (vr_load16(&log->size) != size || !repair(log, size, used, used_idx))
 		return -1;
 	for (uint16_t head = 0; head < size; head++) {
 		uint64_t count = vr_load64(&log->counter[head]);

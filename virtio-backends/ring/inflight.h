@@ -3,11 +3,10 @@
  * inflight.h - what a back end leaves behind for its successor: which heads it has taken and not yet
  * returned, in which order. It lies in the area only the device writes; 16 + 8 * size bytes.
  *
- * Taking a head stores its counter. Returning it is five stores, in this order: the used entry,
- * last_head, used.idx, counter[head] = 0, used_idx. A back end may die between any two of them:
- * used_idx tells whether used.idx moved without the log, and last_head then tells whose counter is
- * still to be cleared. So each head is either still in the log, and will be done again, or returned,
- * and never both.
+ * Taking a head stores its counter. Returning some is, in this order: their used entries, used.idx,
+ * their counters = 0, used_idx. A back end may die between any two of these stores: used_idx tells by how
+ * much used.idx moved without the log, and the used entries in between whose counters are still to be
+ * cleared. So each head is either still in the log, and will be done again, or returned, and never both.
  *
  * The log is believed as far as it is consistent with the rings, no further: who left it may have
  * been broken.
@@ -22,9 +21,8 @@
 struct inflight_log {
 	uint32_t magic; /* stored last; anything else: the queue has never been started */
 	uint16_t size;
-	uint16_t last_head;
-	uint16_t used_idx;
-	uint16_t reserved[3];
+	uint16_t used_idx; /* used.idx up to which counters are cleared */
+	uint16_t reserved[4];
 	uint64_t counter[]; /* 0: not in flight */
 };
 
@@ -38,8 +36,8 @@ void inflight_forget(struct inflight_log *log);
 
 /* Repairs what the predecessor left half done, then lists the heads in flight, oldest first, in
  * heads[size]. Returns how many, or -1 when the log contradicts the ring. *counter becomes the
- * highest counter found. used_idx is used.idx as the ring has it. */
-int inflight_recover(struct inflight_log *log, uint16_t size, uint16_t used_idx, uint16_t *heads,
-		     uint64_t *counter) __attribute__((warn_unused_result));
+ * highest counter found. used_idx is used.idx as it was read from the ring. */
+int inflight_recover(struct inflight_log *log, uint16_t size, const struct vr_used *used,
+		     uint16_t used_idx, uint16_t *heads, uint64_t *counter) __attribute__((warn_unused_result));
 
 #endif

@@ -225,6 +225,18 @@ void vdev_push(struct vdev *dev, unsigned queue, uint16_t head, uint32_t written
 		(void)devq_push(&dev->queues[queue], head, written);
 }
 
+void vdev_fill(struct vdev *dev, unsigned queue, uint16_t head, uint32_t written)
+{
+	if (vdev_queue_live(dev, queue))
+		(void)devq_fill(&dev->queues[queue], head, written);
+}
+
+void vdev_publish(struct vdev *dev, unsigned queue)
+{
+	if (vdev_queue_live(dev, queue))
+		devq_publish(&dev->queues[queue]);
+}
+
 void vdev_flush(struct vdev *dev, unsigned queue)
 {
 	if (vdev_queue_live(dev, queue) && devq_should_notify(&dev->queues[queue]))

@@ -109,6 +109,9 @@ void vdev_break(struct vdev *dev, const char *why);
 int vdev_pop(struct vdev *dev, unsigned queue, struct devq_chain *chain);
 /* ... gives it back; does nothing when the device is not live. */
 void vdev_push(struct vdev *dev, unsigned queue, uint16_t head, uint32_t written);
+/* ... in two steps, see devq_fill. */
+void vdev_fill(struct vdev *dev, unsigned queue, uint16_t head, uint32_t written);
+void vdev_publish(struct vdev *dev, unsigned queue);
 /* ... tells the driver, if it wants to know. */
 void vdev_flush(struct vdev *dev, unsigned queue);
 /* ... when it stops looking: true if there is more already. */

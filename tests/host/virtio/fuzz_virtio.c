@@ -372,7 +372,7 @@ static void hostile_device(void)
 		default:
 			if (drvq_get(&q, &token, &written)) {
 				insist(out-- > 0);
-				insist(written <= 64 + 9);
+				insist(written <= 64 + 16);
 				insist(token >= (void *)slots && token < (void *)(slots + 16));
 			}
 			break;

@@ -300,7 +300,8 @@ static void hostile_log(void **state)
 {
 	static const struct plan p = { AT_STEP, VR_STEPS, NEVER, NEVER, false, false, true, 4 };
 	static const struct {
-		uint16_t size, last_head, used_idx;
+		uint16_t size, used_idx;
+		uint32_t id; /* of the used entry before index 0 */
 		uint64_t counter[4];
 		bool good;
 	} logs[] = {
@@ -308,11 +309,12 @@ static void hostile_log(void **state)
 		{ 4, 0, 0, { 1, 0, 0, 0 }, true },
 		{ 4, 0, 0, { 4, 3, 2, 1 }, true },
 		{ 4, 0, 0, { 7, 7, 7, 7 }, true },
-		{ 4, 2, 0xffff, { 0, 0, 1, 0 }, true },
-		{ 4, 4, 0xffff, { 0, 0, 1, 0 }, false },
-		{ 4, 0xffff, 0xffff, { 0, 0, 1, 0 }, false },
-		{ 4, 0, 1, { 0, 0, 0, 0 }, false },
-		{ 4, 0, 0xfffe, { 0, 0, 0, 0 }, false },
+		{ 4, 0xffff, 2, { 0, 0, 1, 0 }, true },
+		{ 4, 0xfffc, 2, { 0, 0, 1, 0 }, true },
+		{ 4, 0xffff, 4, { 0, 0, 1, 0 }, false },
+		{ 4, 0xffff, UINT32_MAX, { 0, 0, 1, 0 }, false },
+		{ 4, 1, 0, { 0, 0, 0, 0 }, false },
+		{ 4, 0xfffb, 0, { 0, 0, 0, 0 }, false },
 		{ 8, 0, 0, { 0, 0, 0, 0 }, false },
 		{ 0, 0, 0, { 0, 0, 0, 0 }, false },
 		{ 4, 0, 0, { UINT64_MAX, 0, 0, 0 }, false },
@@ -331,7 +333,7 @@ static void hostile_log(void **state)
 		rig_start(&rig, &blk.dev, 0, 1, 4);
 		log = rig_log(&rig, 0, 4);
 		log->size = logs[i].size;
-		log->last_head = logs[i].last_head;
+		rig_used(&rig, 0, 4)->ring[3].id = logs[i].id;
 		log->used_idx = logs[i].used_idx;
 		memcpy(log->counter, logs[i].counter, sizeof(logs[i].counter));
 		new_life();

@@ -476,6 +476,46 @@ static void push_of_nothing(void **state)
 	rig_free(&rig);
 }
 
+/* Heads filled are seen all at once or, if the back end dies before, not at all. */
+static void batch(void **state)
+{
+	static struct devq successor;
+	struct vr_place place = rig_place(0, SIZE);
+	struct drvq_buf buf = { RIG_DATA, 8 };
+	void *token;
+	uint32_t written;
+
+	(void)state;
+	begin(SIZE, true);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(drvq_add(&rig.queues[0], &buf, 0, 1, &segs[i]));
+		assert_int_equal(devq_pop(&q, &chain), 1);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(devq_fill(&q, (uint16_t)i, i));
+	assert_false(devq_fill(&q, 0, 0));
+	assert_int_equal(drvq_get(&rig.queues[0], &token, &written), 0);
+	assert_true(devq_attach(&successor, &rig.window, &place, SIZE, true));
+	assert_int_equal(successor.replay_count, 5);
+	devq_publish(&q);
+	assert_int_equal(q.in_flight, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(drvq_get(&rig.queues[0], &token, &written), 1);
+		assert_int_equal(written, i);
+	}
+	assert_true(devq_attach(&successor, &rig.window, &place, SIZE, true));
+	assert_int_equal(successor.replay_count, 2);
+	assert_int_equal(successor.replay[0], 3);
+	/* As if it had died before the log knew. */
+	rig_log(&rig, 0, SIZE)->counter[1] = 2;
+	rig_log(&rig, 0, SIZE)->counter[2] = 3;
+	rig_log(&rig, 0, SIZE)->used_idx = 0;
+	assert_true(devq_attach(&successor, &rig.window, &place, SIZE, true));
+	assert_int_equal(successor.replay_count, 2);
+	assert_int_equal(rig_log(&rig, 0, SIZE)->used_idx, 3);
+	rig_free(&rig);
+}
+
 /* After a break nothing is written any more, also for what was in flight. */
 static void broken_writes_nothing(void **state)
 {
@@ -511,6 +551,7 @@ int main(void)
 		cmocka_unit_test(h9_place),
 		cmocka_unit_test(h11_never_consumes),
 		cmocka_unit_test(push_of_nothing),
+		cmocka_unit_test(batch),
 		cmocka_unit_test(broken_writes_nothing),
 	};
 
