@@ -63,7 +63,22 @@ static bool is_fragment(const struct frame *frame)
 	return (get16(frame->head + IP + 6) & 0x3fff) != 0;
 }
 
-/* A TCP segment over IPv4 whose headers are whole and in head, larger than what it is cut into. */
+/* The checksum field is written to by whoever completes the frame, which is after its source was checked:
+ * only the one of TCP or UDP behind an IPv4 header, where we can fill it in ourselves. Any other place
+ * would let a sender forge what stands there. */
+static bool check_checksum(const struct frame *frame)
+{
+	uint32_t ip = ip_header(frame), start = IP + ip;
+	uint8_t proto = frame->head[IP + 9];
+	uint32_t offset = proto == PROTO_TCP ? 16 : 6;
+
+	return ip != 0 && !is_fragment(frame) && (proto == PROTO_TCP || proto == PROTO_UDP) &&
+	       frame->hdr.csum_start == start && frame->hdr.csum_offset == offset &&
+	       start + offset + 2 <= frame->head_len;
+}
+
+/* A TCP segment over IPv4 whose headers are whole and in head, with something to cut. check_checksum
+ * has passed. */
 static bool check_tso4(struct frame *frame, const struct frame_rules *rules)
 {
 	uint32_t ip = ip_header(frame), tcp = IP + ip, tcp_len;
@@ -73,8 +88,6 @@ static bool check_tso4(struct frame *frame, const struct frame_rules *rules)
 		return false;
 	tcp_len = (frame->head[tcp + 12] >> 4) * 4u;
 	if (tcp_len < TCP_BYTES || frame->head_len < tcp + tcp_len || frame->len <= tcp + tcp_len)
-		return false;
-	if (frame->hdr.csum_start != tcp || frame->hdr.csum_offset != 16)
 		return false;
 	if (frame->hdr.gso_size < FRAME_GSO_MIN ||
 	    frame->hdr.gso_size + ip + tcp_len > rules->mtu)
@@ -93,9 +106,7 @@ bool frame_check(struct frame *frame, const struct frame_rules *rules)
 
 	if (frame->len < FRAME_ETHERNET || said.flags & ~NET_HDR_NEEDS_CSUM || (csum && !rules->csum))
 		return false;
-	/* The field to fill and the header before it: where we can change it, inside the frame. */
-	if (csum && (said.csum_start < FRAME_ETHERNET ||
-		     (uint32_t)said.csum_start + said.csum_offset + 2 > frame->head_len))
+	if (csum && !check_checksum(frame))
 		return false;
 	if (gso ? !csum || frame->len > FRAME_ETHERNET + FRAME_GSO_MAX ||
 			  !check_tso4(frame, rules) :
