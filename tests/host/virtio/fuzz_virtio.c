@@ -211,6 +211,7 @@ static void restart(uint16_t size)
 {
 	struct front front;
 
+	lazy.per_poll = LAZY_MAX; /* a disk that never answers would make the reset wait for ever */
 	/* It never says a number twice. */
 	driver_page->req_seq = link.applied + 1;
 	front_init(&front, driver_page, device_page);
@@ -264,6 +265,7 @@ static void hostile_driver(void)
 	lazy.newest_first = flags >> 5 & 1;
 	new_back_end();
 	restart(size);
+	lazy.per_poll = 1;
 	while (left) {
 		uint32_t op = take(1);
 		unsigned queue = op >> 4 & 1;
@@ -326,7 +328,6 @@ static void hostile_driver(void)
 	}
 	run();
 	countdown = 0;
-	lazy.per_poll = LAZY_MAX;
 	restart(size);
 	check_medium();
 }
