@@ -36,12 +36,13 @@ function(ringfence_add_python_test name file)
 		ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()
 
-# ringfence_add_fuzz_test(NAME runs source... [INCLUDES dir...] [DEFINES d...]): a libFuzzer target built by clang, run
-# `runs` times from a fixed seed under the label `host`; the same program without limits is the fuzzer.
+# ringfence_add_fuzz_test(NAME runs source... [INCLUDES dir...] [DEFINES d...] [OPTIONS o...]): a libFuzzer
+# target built by clang, run `runs` times from a fixed seed under the label `host`, with more OPTIONS of
+# libFuzzer; the same program without limits is the fuzzer.
 # clang is only needed for these, so they are built by commands of their own.
 find_program(FUZZ_CLANG NAMES clang-14 clang)
 function(ringfence_add_fuzz_test name runs)
-	cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "SOURCES;INCLUDES;DEFINES")
+	cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "SOURCES;INCLUDES;DEFINES;OPTIONS")
 	if(NOT FUZZ_CLANG)
 		return()
 	endif()
@@ -56,6 +57,6 @@ function(ringfence_add_fuzz_test name runs)
 		DEPENDS ${sources} pv_abi_headers ${CMAKE_SOURCE_DIR}/pv-abi/abi.toml
 		VERBATIM)
 	add_custom_target(${name}_program ALL DEPENDS ${out})
-	add_test(NAME host.${name} COMMAND ${out} -seed=1 -runs=${runs} -max_len=192)
+	add_test(NAME host.${name} COMMAND ${out} -seed=1 -runs=${runs} -max_len=192 ${ARG_OPTIONS})
 	set_tests_properties(host.${name} PROPERTIES LABELS host TIMEOUT 600)
 endfunction()
