@@ -476,6 +476,37 @@ static void push_of_nothing(void **state)
 	rig_free(&rig);
 }
 
+/* A successor gets what was taken in the order in which it was taken, then what is new. */
+static void replay_order(void **state)
+{
+	static const uint16_t heads[] = { 5, 2, 7, 0, 3 };
+	static struct devq successor;
+	struct vr_place place = rig_place(0, SIZE);
+
+	(void)state;
+	begin(SIZE, true);
+	for (unsigned i = 0; i < 5; i++) {
+		desc(heads[i], RIG_DATA + heads[i], 1, 0, 0);
+		rig_offer(&rig, 0, SIZE, heads[i]);
+		if (i < 4)
+			assert_int_equal(devq_pop(&q, &chain), 1);
+	}
+	assert_true(devq_push(&q, 2, 0));
+	assert_true(devq_attach(&successor, &rig.window, &place, SIZE, true));
+	assert_int_equal(devq_waiting(&successor), 4);
+	for (unsigned i = 0; i < 5; i++) {
+		if (heads[i] == 2)
+			continue;
+		assert_int_equal(devq_pop(&successor, &chain), 1);
+		assert_int_equal(chain.head, heads[i]);
+		assert_int_equal(chain.replayed, i < 4);
+		assert_int_equal(segs[0].off, RIG_DATA + heads[i]);
+	}
+	assert_int_equal(devq_pop(&successor, &chain), 0);
+	assert_int_equal(successor.counter, 5);
+	rig_free(&rig);
+}
+
 /* Heads filled are seen all at once or, if the back end dies before, not at all. */
 static void batch(void **state)
 {
@@ -551,6 +582,7 @@ int main(void)
 		cmocka_unit_test(h9_place),
 		cmocka_unit_test(h11_never_consumes),
 		cmocka_unit_test(push_of_nothing),
+		cmocka_unit_test(replay_order),
 		cmocka_unit_test(batch),
 		cmocka_unit_test(broken_writes_nothing),
 	};
