@@ -75,8 +75,12 @@ size_t console_input(struct console *console, const void *bytes, size_t len)
 	for (unsigned i = 0; i < CONSOLE_QUEUE_SIZE && done < len; i++) {
 		size_t took;
 
-		if (!vdev_pop(&console->dev, CONSOLE_QUEUE_IN, &chain))
-			break;
+		if (!vdev_pop(&console->dev, CONSOLE_QUEUE_IN, &chain)) {
+			/* Whoever typed waits for a buffer: the driver has to say when there is one. */
+			if (!vdev_sleep(&console->dev, CONSOLE_QUEUE_IN))
+				break;
+			continue;
+		}
 		took = vr_scatter(segs + chain.readable, chain.writable, 0, from + done, len - done);
 		done += took;
 		vdev_push(&console->dev, CONSOLE_QUEUE_IN, chain.head, (uint32_t)took);

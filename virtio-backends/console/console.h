@@ -39,7 +39,8 @@ struct console {
 void console_init(struct console *console, const struct port *port, const struct vr_window *window,
 		  const struct console_sink *sink, uint16_t columns, uint16_t rows);
 
-/* Input for the driver; returns how many bytes found room. Call vdev_run afterwards. */
+/* Input for the driver; returns how many bytes found room. When it was short the driver rings once it has
+ * offered more. Call link_run afterwards. */
 size_t console_input(struct console *console, const void *bytes, size_t len);
 
 void console_resize(struct console *console, uint16_t columns, uint16_t rows);

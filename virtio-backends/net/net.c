@@ -325,6 +325,13 @@ static uint64_t net_run(struct vdev *dev, uint64_t now)
 	return wake;
 }
 
+static void net_start(struct vdev *dev)
+{
+	/* Buffers are looked for when there is a frame; nobody waits for them. */
+	if (vdev_queue_live(dev, NET_QUEUE_RX))
+		devq_no_kick(&dev->queues[NET_QUEUE_RX]);
+}
+
 static void net_stop(struct vdev *dev)
 {
 	((struct net_link *)dev)->held = 0;
@@ -340,6 +347,7 @@ static const struct vdev_class net_class = {
 	.name = "net",
 	.device_id = 1,
 	.queues = 2,
+	.start = net_start,
 	.run = net_run,
 	.stop = net_stop,
 	.idle = net_idle,

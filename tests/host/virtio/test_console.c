@@ -123,8 +123,10 @@ static void input(void **state)
 	begin();
 	assert_int_equal(console_input(&console, "lost", 4), 0); /* no buffer: it stays with the caller */
 	assert_true(drvq_add(&rig.queues[0], &bufs[0], 0, 1, NULL));
+	assert_true(drvq_should_kick(&rig.queues[0]));
 	assert_int_equal(console_input(&console, "abcdef", 6), 3);
 	assert_true(drvq_add(&rig.queues[0], &bufs[1], 0, 1, NULL));
+	assert_true(drvq_should_kick(&rig.queues[0])); /* somebody waits for it */
 	assert_int_equal(console_input(&console, "def", 3), 3);
 	rig_run(&rig);
 	assert_int_equal(returned(0, &written), 2);
