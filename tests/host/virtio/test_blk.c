@@ -99,6 +99,16 @@ static int submit(uint32_t type, uint64_t sector, uint32_t out, uint32_t in)
 	return *(uint8_t *)rig_data(&rig, STATUS);
 }
 
+/* One write of a sector, taken and not finished. */
+static unsigned submit_only(void)
+{
+	struct drvq_buf bufs[2] = { { RIG_DATA + HEADER, 16 + 512 }, { RIG_DATA + DATA, 1 } };
+
+	assert_true(drvq_add(&rig.queues[0], bufs, 1, 1, NULL));
+	rig_run(&rig);
+	return blk.in_flight;
+}
+
 static void reads_and_writes(void **state)
 {
 	uint8_t *data;
@@ -395,6 +405,47 @@ static void clients(void **state)
 	rig_free(&rig);
 }
 
+/* One client breaks its queue with requests in flight; the other, on the same storage, sees nothing. */
+static void neighbour(void **state)
+{
+	static struct rig other_rig;
+	static struct blk other;
+	static struct blk_request other_requests[REQUESTS];
+	struct blk_options options = { .storage = &lazy.storage, .first = 32 };
+	struct drvq_buf bufs[2] = { { RIG_DATA, 16 }, { RIG_DATA + DATA, 513 } };
+	void *token;
+
+	(void)state;
+	begin_with(&(struct blk_options){ .sectors = 32 }, ALL);
+	rig_init(&other_rig);
+	assert_null(blk_init(&other, &options, &other_rig.port, &other_rig.window, &blk,
+			     other_requests, REQUESTS));
+	rig_start(&other_rig, &other.dev, ALL, 1, SIZE);
+	lazy.per_poll = 0;
+	header(BLK_T_OUT, 0);
+	memcpy(rig_data(&other_rig, HEADER), rig_data(&rig, HEADER), 16);
+	*(uint32_t *)rig_data(&other_rig, HEADER) = BLK_T_IN;
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(drvq_add(&other_rig.queues[0], bufs, 1, 1, NULL));
+	rig_run(&other_rig);
+	assert_int_equal(submit_only(), 1);
+	rig_offer(&rig, 0, SIZE, 0xffff);
+	rig_run(&rig);
+	assert_int_equal(blk.dev.state, VDEV_BROKEN);
+	lazy.per_poll = LAZY_MAX;
+	rig_run(&rig);
+	rig_run(&other_rig);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(drvq_get(&other_rig.queues[0], &token, &written), 1);
+	assert_int_equal(*(uint8_t *)rig_data(&other_rig, DATA), 33);
+	assert_int_equal(other.dev.state, VDEV_LIVE);
+	assert_int_equal(other.in_flight, 0);
+	assert_int_equal(other_rig.logged, 0);
+	assert_int_equal(rig_used(&rig, 0, SIZE)->idx, 0); /* nothing more for who broke the rules */
+	rig_free(&other_rig);
+	finish();
+}
+
 /* More requests than the device or the storage has room for wait and are all done. */
 static void depth(void **state)
 {
@@ -469,38 +520,6 @@ static void reset_in_flight(void **state)
 	finish();
 }
 
-static void token_bucket(void **state)
-{
-	struct bucket b;
-
-	(void)state;
-	bucket_init(&b, 0, 0, 5);
-	bucket_take(&b, UINT64_MAX);
-	assert_int_equal(bucket_ready(&b, 7), 7);
-	bucket_init(&b, 1000, 10, 0); /* a token a millisecond, ten at once */
-	bucket_take(&b, 10);
-	assert_int_equal(bucket_ready(&b, 0), 1000000);
-	assert_int_equal(bucket_ready(&b, 999999), 1000000);
-	assert_int_equal(bucket_ready(&b, 1000000), 1000000);
-	bucket_take(&b, 501); /* 500 in debt */
-	assert_int_equal(bucket_ready(&b, 1000000), 502000000);
-	assert_int_equal(bucket_ready(&b, 502000000), 502000000);
-	/* Time that goes back changes nothing; a long time fills it to the brim and no more. */
-	bucket_take(&b, 1);
-	assert_int_equal(bucket_ready(&b, 0), 1000000);
-	assert_int_equal(bucket_ready(&b, UINT64_MAX / 2), UINT64_MAX / 2);
-	assert_int_equal(b.level, 10);
-	/* The smallest steps add up without loss: 3 tokens a second, asked every 1 ms. */
-	bucket_init(&b, 3, 1000, 0);
-	bucket_take(&b, 1000);
-	for (uint64_t t = 0; t <= 100; t++)
-		bucket_ready(&b, t * 1000000000 / 7);
-	assert_int_equal(b.level, 42); /* 14.29 s */
-	bucket_init(&b, UINT64_MAX, UINT64_MAX, 0);
-	bucket_take(&b, UINT64_MAX);
-	(void)bucket_ready(&b, UINT64_MAX);
-}
-
 /* 64 requests of 4 KiB at 1 MiB/s with 64 KiB at once take 187.5 ms; the time comes from the port, and
  * the device says when it wants to be called. */
 static void rate_limit(void **state)
@@ -560,10 +579,10 @@ int main(void)
 		cmocka_unit_test(without_features),
 		cmocka_unit_test(configuration),
 		cmocka_unit_test(clients),
+		cmocka_unit_test(neighbour),
 		cmocka_unit_test(depth),
 		cmocka_unit_test(storage_errors),
 		cmocka_unit_test(reset_in_flight),
-		cmocka_unit_test(token_bucket),
 		cmocka_unit_test(rate_limit),
 	};
 
