@@ -24,18 +24,17 @@
 #define DEVICE_BYTES 2048u
 #define DATA_BYTES 8192u
 #define DEVICE_OFF 0x1000u
-#define DATA_OFF 0x2000u
+#define DATA_OFF (DEVICE_OFF + DEVICE_BYTES)
 #define QUEUES 2u
 #define SIZE_MAX_LOG 4u
 #define SECTORS 12u
 #define FIRST 4u
 #define OURS 4u /* sectors of the client: 4 to 7 */
 
-static struct vr_window window = {
-	{ NULL, 0, DRIVER_BYTES },
-	{ NULL, DEVICE_OFF, DEVICE_BYTES },
-	{ NULL, DATA_OFF, DATA_BYTES },
-};
+/* Either three areas apart, or the device's area and that of buffers in one, where a driver can have its
+ * used rings and logs written over. */
+static struct vr_window window, apart, joined;
+static uint8_t *device_base, *data_base;
 static struct link_driver_page *driver_page;
 static struct link_device_page *device_page;
 static uint8_t *medium;
@@ -130,7 +129,7 @@ static uint64_t number(void)
 	case 0:
 		return kind >> 3;
 	case 1:
-		return DATA_OFF + (take(2) & (DATA_BYTES - 1));
+		return (kind & 8 ? DEVICE_OFF : DATA_OFF) + (take(2) & (DATA_BYTES - 1));
 	case 2:
 		return DATA_OFF + DATA_BYTES - (kind >> 3);
 	case 3:
@@ -150,12 +149,12 @@ static uint8_t *somewhere(unsigned room)
 {
 	switch (take(1) & 7) {
 	case 0:
-		return window.device.base + take(2) % (DEVICE_BYTES - room);
+		return device_base + take(2) % (DEVICE_BYTES - room);
 	case 1:
 		return (uint8_t *)driver_page + take(2) % (LINK_PAGE_BYTES - room);
 	case 2:
 	case 3:
-		return window.data.base + take(2) % (DATA_BYTES - room);
+		return data_base + take(2) % (DATA_BYTES - room);
 	default:
 		return window.driver.base + take(2) % (DRIVER_BYTES - room);
 	}
@@ -243,7 +242,7 @@ static void honest_request(unsigned queue, uint16_t size, unsigned head)
 	} header = { (what & 3) == 3 ? take(1) & 15 : what & 3, 0, what >> 5 };
 	unsigned at = head * 256 % (DATA_BYTES - 2048);
 
-	memcpy(window.data.base + at, &header, 16);
+	memcpy(data_base + at, &header, 16);
 	desc[head % size] = (struct vr_desc){ DATA_OFF + at, 16, VR_DESC_NEXT,
 					      (uint16_t)((head + 1) % size) };
 	desc[(head + 1) % size] = (struct vr_desc){
@@ -337,7 +336,7 @@ static void hostile_device(void)
 {
 	static struct drvq_slot slots[16];
 	struct vr_place at = place(0, (uint16_t)(1u << take(1) % (SIZE_MAX_LOG + 1)));
-	struct vr_used *used = (struct vr_used *)window.device.base;
+	struct vr_used *used = (struct vr_used *)device_base;
 	struct drvq q;
 	unsigned out = 0;
 
@@ -361,7 +360,7 @@ static void hostile_device(void)
 			used->idx = (uint16_t)number();
 			break;
 		case 4:
-			change_at = window.device.base + take(1);
+			change_at = device_base + take(1);
 			change_to = (uint32_t)number();
 			countdown = threaded ? 0 : take(1) & 15;
 			break;
@@ -400,8 +399,8 @@ static void *mutate(void *unused)
 		seed ^= seed << 17;
 		r = seed >> 20;
 		to = r & 1 ? window.driver.base + (r >> 8) % DRIVER_BYTES / 2 * 2 :
-		     r & 2 ? window.data.base + (r >> 8) % 2048 / 2 * 2 :
-		     r & 4 ? window.device.base + (r >> 8) % DEVICE_BYTES / 2 * 2 :
+		     r & 2 ? data_base + (r >> 8) % 2048 / 2 * 2 :
+		     r & 4 ? device_base + (r >> 8) % DEVICE_BYTES / 2 * 2 :
 			     (uint8_t *)driver_page + (r >> 8) % 1024 / 2 * 2;
 		__atomic_store_n((uint16_t *)(void *)to,
 				 (uint16_t)(r & 8 ? r >> 32 : r & 16 ? r >> 32 & 15 : 0),
@@ -418,6 +417,13 @@ static void *allocate(size_t bytes)
 	return at;
 }
 
+static void choose(const struct vr_window *which)
+{
+	window = *which;
+	device_base = vr_at(&window.device, DEVICE_OFF, DEVICE_BYTES);
+	data_base = vr_at(&window.data, DATA_OFF, DATA_BYTES);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -427,9 +433,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	window.driver.base = allocate(DRIVER_BYTES);
-	window.device.base = allocate(DEVICE_BYTES);
-	window.data.base = allocate(DATA_BYTES);
+	apart.driver = (struct vr_area){ allocate(DRIVER_BYTES), 0, DRIVER_BYTES };
+	apart.device = (struct vr_area){ allocate(DEVICE_BYTES), DEVICE_OFF, DEVICE_BYTES };
+	apart.data = (struct vr_area){ allocate(DATA_BYTES), DATA_OFF, DATA_BYTES };
+	joined.driver = apart.driver;
+	joined.device = (struct vr_area){ allocate(DEVICE_BYTES + DATA_BYTES), DEVICE_OFF,
+					  DEVICE_BYTES + DATA_BYTES };
+	joined.data = joined.device;
+	choose(&apart);
 	driver_page = allocate(LINK_PAGE_BYTES);
 	device_page = allocate(LINK_PAGE_BYTES);
 	medium = allocate(SECTORS * 512);
@@ -441,18 +452,22 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	uint32_t what;
+
 	input = data;
 	left = size;
 	now_ns = 1;
 	countdown = 0;
-	memset(window.driver.base, 0, DRIVER_BYTES);
-	memset(window.device.base, 0, DEVICE_BYTES);
-	memset(window.data.base, 0, 2048);
 	memset(driver_page, 0, LINK_PAGE_BYTES);
 	memset(device_page, 0, LINK_PAGE_BYTES);
 	memset(medium, 0x5a, SECTORS * 512);
+	what = take(1);
+	choose(what & 4 ? &joined : &apart);
+	memset(window.driver.base, 0, DRIVER_BYTES);
+	memset(device_base, 0, DEVICE_BYTES);
+	memset(data_base, 0, 2048);
 	thread_go = threaded;
-	if (take(1) & 3)
+	if (what & 3)
 		hostile_driver();
 	else
 		hostile_device();
