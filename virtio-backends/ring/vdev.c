@@ -33,7 +33,10 @@ void vdev_break(struct vdev *dev, const char *why)
 	dev->state = VDEV_BROKEN;
 	dev->status |= VIRTIO_NEEDS_RESET;
 	dev->why = why;
-	dev->port->log(dev->port->self, why);
+	if (dev->breaks < VDEV_BREAKS_LOGGED) {
+		dev->breaks++;
+		dev->port->log(dev->port->self, why);
+	}
 }
 
 static bool features_fit(const struct vdev *dev, uint64_t features)

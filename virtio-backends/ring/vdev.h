@@ -19,6 +19,7 @@
 #define VDEV_QUEUES_MAX 8u
 #define VDEV_CONFIG_MAX 256u
 #define VDEV_CONFIG_WRITE_MAX 64u
+#define VDEV_BREAKS_LOGGED 8u /* a driver may break rules for ever, but not fill the log */
 #define VDEV_IDLE UINT64_MAX /* vdev_run: nothing to do until something happens */
 
 #define VIRTIO_ACKNOWLEDGE 1u
@@ -79,6 +80,7 @@ struct vdev {
 	uint32_t status;
 	enum vdev_state state;
 	const char *why; /* broken: the rule that was broken */
+	uint32_t breaks; /* logged so far, VDEV_BREAKS_LOGGED at most */
 	uint16_t queue_max[VDEV_QUEUES_MAX];
 	struct vdev_want live; /* what the queues were started with */
 	struct devq queues[VDEV_QUEUES_MAX];

@@ -345,6 +345,22 @@ static void h10_reset_storm(void **state)
 	rig_free(&rig);
 }
 
+/* Broken and reset for ever: the log stays short. */
+static void h10_break_storm(void **state)
+{
+	(void)state;
+	begin();
+	rig_attach(&rig, &dev);
+	for (unsigned i = 0; i < 1000; i++) {
+		say(4);
+		assert_int_equal(dev.state, VDEV_BROKEN);
+		say(0);
+		assert_int_equal(dev.state, VDEV_DOWN);
+	}
+	assert_int_equal(rig.logged, VDEV_BREAKS_LOGGED);
+	rig_free(&rig);
+}
+
 /* Every value at every moment: the page is scribbled over between any two reads of it. */
 static unsigned loads, change_at;
 
@@ -463,6 +479,7 @@ int main(void)
 		cmocka_unit_test(h10_changes_when_live),
 		cmocka_unit_test(h10_reset_mid_io),
 		cmocka_unit_test(h10_reset_storm),
+		cmocka_unit_test(h10_break_storm),
 		cmocka_unit_test(h13_torn),
 		cmocka_unit_test(config_writes),
 		cmocka_unit_test(attach_anywhere),
