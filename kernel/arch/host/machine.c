@@ -78,7 +78,7 @@ bool cmdline_has(const char *word)
 void host_machine_init(u64 ram_bytes, u32 ncpus, const char *cmdline)
 {
 	if (host_ram) {
-		__asan_unpoison_memory_region(host_ram, ram_size);
+		ASAN_UNPOISON_MEMORY_REGION(host_ram, ram_size);
 		munmap(host_ram, ram_size + MIB(2));
 	}
 	host_ram = mmap(NULL, ram_bytes + MIB(2), PROT_READ | PROT_WRITE,

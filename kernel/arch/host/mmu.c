@@ -83,12 +83,12 @@ void arch_copy_kernel_half(u64 *l4)
 
 void arch_frame_freed(mfn_t mfn)
 {
-	__asan_poison_memory_region(mfn_ptr(mfn), PAGE_SIZE);
+	ASAN_POISON_MEMORY_REGION(mfn_ptr(mfn), PAGE_SIZE);
 }
 
 void arch_frame_taken(mfn_t mfn)
 {
-	__asan_unpoison_memory_region(mfn_ptr(mfn), PAGE_SIZE);
+	ASAN_UNPOISON_MEMORY_REGION(mfn_ptr(mfn), PAGE_SIZE);
 }
 
 static u64 fold(u64 above, u64 entry)
