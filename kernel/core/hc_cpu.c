@@ -47,13 +47,13 @@ i64 hc_cpuid(struct vcpu *v, const struct hc_args *args)
 {
 	u64 leaf = args->a0, subleaf = args->a1;
 	struct pv_cpuid out = { 0, 0, 0, 0 };
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 
 	if (leaf >> 32 || subleaf >> 32)
 		return -PV_ERANGE;
 	if (!batch)
 		return -PV_ESTATE;
 	arch_cpuid(v, (u32)leaf, (u32)subleaf, &out);
-	memcpy(batch, &out, sizeof(out));
+	guest_write(batch, &out, sizeof(out));
 	return 0;
 }

@@ -47,14 +47,14 @@ static int create_check(const struct pv_dom_create *c)
 i64 hc_dom_create(struct vcpu *v, const struct hc_args *args)
 {
 	struct cap cap = { .type = PV_CAP_DOMAIN, .rights = PV_RIGHT_DOM_ALL };
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 	struct pv_dom_create create;
 	struct domain *dom;
 	i64 handle;
 	int err;
 
 	if (batch) {
-		memcpy(&create, batch, sizeof(create));
+		guest_read(&create, batch, sizeof(create));
 		err = create_check(&create);
 		if (err)
 			return err;
@@ -114,7 +114,7 @@ static i64 dom_destroy(struct vcpu *v, u64 handle, u64 arg)
 static i64 dom_status(struct vcpu *v, u64 handle, u64 arg)
 {
 	struct pv_dom_status status;
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 	struct domain *dom;
 	struct cap cap;
 	int err;
@@ -130,7 +130,7 @@ static i64 dom_status(struct vcpu *v, u64 handle, u64 arg)
 	if (!batch)
 		return -PV_ESTATE;
 	domain_status(dom, &status);
-	memcpy(batch, &status, sizeof(status));
+	guest_write(batch, &status, sizeof(status));
 	return 0;
 }
 

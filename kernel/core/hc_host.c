@@ -25,7 +25,7 @@ i64 hc_console_write(struct vcpu *v, const struct hc_args *args)
 {
 	u64 len = args->a0;
 	char text[PV_CONSOLE_MAX];
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 
 	if (!len || len > sizeof(text))
 		return -PV_EINVAL;
@@ -33,7 +33,7 @@ i64 hc_console_write(struct vcpu *v, const struct hc_args *args)
 		return -PV_ESTATE;
 	if (!console_take_tokens(v->dom, len, clock_now_ns()))
 		return -PV_EAGAIN;
-	memcpy(text, batch, len);
+	guest_read(text, batch, len);
 	console_write(v->dom, text, len);
 	console_notify();
 	return (i64)len;
@@ -96,23 +96,23 @@ static void __noreturn reboot(const struct domain *dom)
 
 static i64 read_log(struct vcpu *v, u64 pos, u64 n)
 {
-	u8 *batch = vcpu_batch(v);
+	u8 __guest *batch = vcpu_batch(v);
 
 	if (!batch)
 		return -PV_ESTATE;
-	n = log_read(&pos, (char *)batch + sizeof(pos), n);
-	memcpy(batch, &pos, sizeof(pos));
+	n = log_read(&pos, (char __own *)batch + sizeof(pos), n);
+	guest_write(batch, &pos, sizeof(pos));
 	return (i64)n;
 }
 
 static i64 write_log(struct vcpu *v, u64 n)
 {
 	char text[BATCH_SIZE];
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 
 	if (!batch)
 		return -PV_ESTATE;
-	memcpy(text, batch, n);
+	guest_read(text, batch, n);
 	log_write(text, n);
 	console_notify();
 	return (i64)n;
@@ -120,11 +120,11 @@ static i64 write_log(struct vcpu *v, u64 n)
 
 static i64 read_trace(struct vcpu *v, u64 cpu)
 {
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 
 	if (!batch)
 		return -PV_ESTATE;
-	return (i64)trace_read((u32)cpu, batch, BATCH_SIZE / sizeof(struct trace_entry));
+	return (i64)trace_read((u32)cpu, (void __own *)batch, BATCH_SIZE / sizeof(struct trace_entry));
 }
 
 static i64 make_irq_cap(struct domain *dom, u64 line)

@@ -28,7 +28,7 @@ u64 info_features(void)
 static i64 info_system(struct vcpu *v)
 {
 	struct pv_info_system info;
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 
 	if (!batch)
 		return -PV_ESTATE;
@@ -44,14 +44,14 @@ static i64 info_system(struct vcpu *v)
 	info.uart_irq = info.uart_port ? ARCH_UART_IRQ : 0;
 	info.frames_total = frame_total();
 	memcpy(info.version, VERSION_TEXT, sizeof(VERSION_TEXT));
-	memcpy(batch, &info, sizeof(info));
+	guest_write(batch, &info, sizeof(info));
 	return 0;
 }
 
 static i64 info_counters(struct vcpu *v, u64 handle)
 {
 	struct pv_counters counters;
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 	int err = cap_host(v->dom, handle, PV_RIGHT_HOST_TRACE);
 
 	if (err)
@@ -59,7 +59,7 @@ static i64 info_counters(struct vcpu *v, u64 handle)
 	if (!batch)
 		return -PV_ESTATE;
 	counters_read(&counters);
-	memcpy(batch, &counters, sizeof(counters));
+	guest_write(batch, &counters, sizeof(counters));
 	return 0;
 }
 

@@ -48,14 +48,14 @@ static i64 create(struct domain *dom, u64 index)
 static i64 status(struct vcpu *v, struct vcpu *target)
 {
 	struct pv_runstate runstate = { 0 };
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 
 	if (!batch)
 		return -PV_ESTATE;
 	if (!target)
 		return -PV_ENOENT;
 	vcpu_get_runstate(target, &runstate);
-	memcpy(batch, &runstate, sizeof(runstate));
+	guest_write(batch, &runstate, sizeof(runstate));
 	return 0;
 }
 
@@ -121,14 +121,14 @@ static bool registers_at_rest(const struct vcpu *target)
 i64 hc_vcpu_regs(struct vcpu *v, const struct hc_args *args)
 {
 	u64 op = args->a0, index = args->a2;
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 	struct pv_vcpu_gpr gpr = { 0 };
 	struct vcpu *target;
 	struct domain *dom;
 	i64 result;
 
 	if (op == PV_VCPU_REGS_SET && batch) {
-		memcpy(&gpr, batch, sizeof(gpr));
+		guest_read(&gpr, batch, sizeof(gpr));
 		if (!gpr_valid(&gpr))
 			return -PV_EINVAL;
 	}
@@ -148,7 +148,7 @@ i64 hc_vcpu_regs(struct vcpu *v, const struct hc_args *args)
 		return arch_vcpu_set_gpr(target, &gpr);
 	result = arch_vcpu_get_gpr(target, &gpr);
 	if (!result)
-		memcpy(batch, &gpr, sizeof(gpr));
+		guest_write(batch, &gpr, sizeof(gpr));
 	return result;
 }
 
@@ -156,14 +156,14 @@ i64 hc_vcpu_regs(struct vcpu *v, const struct hc_args *args)
 
 static i64 set_entry(struct vcpu *v, u64 arg)
 {
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 	struct pv_entry entry;
 
 	if (arg)
 		return -PV_EINVAL;
 	if (!batch)
 		return -PV_ESTATE;
-	memcpy(&entry, batch, sizeof(entry));
+	guest_read(&entry, batch, sizeof(entry));
 	if (!address_valid(entry.user_entry) || !address_valid(entry.kernel_entry) ||
 	    !address_valid(entry.syscall_entry) || !address_valid(entry.eretu) ||
 	    !address_valid(entry.erets))
@@ -187,7 +187,7 @@ static i64 set_port_page(struct vcpu *v, gfn_t gfn)
 		err = -PV_EBUSY;
 	} else {
 		dom->port_page_gfn = gfn;
-		atomic_store_release(&dom->port_page, (struct pv_port_page *)mfn_ptr(mfn));
+		atomic_store_release(&dom->port_page, (struct pv_port_page __guest *)mfn_ptr(mfn));
 	}
 	spin_unlock(&dom->lock);
 	if (err)

@@ -282,7 +282,7 @@ static void register_pages(struct build *b, struct vcpu *v)
 	    gfn_pin(b->dom, b->at.port_page >> PAGE_SHIFT, &mfn))
 		panic("root domain: its shared pages could not be registered");
 	b->dom->port_page_gfn = b->at.port_page >> PAGE_SHIFT;
-	b->dom->port_page = mfn_ptr(mfn);
+	b->dom->port_page = (struct pv_port_page __guest *)mfn_ptr(mfn);
 }
 
 static void start(struct build *b)

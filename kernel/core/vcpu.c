@@ -25,7 +25,7 @@ int vcpu_create(struct domain *dom, u32 index)
 	ASSERT(XSAVE_OFFSET + arch_vcpu_xsave_size() <= PAGE_SIZE);
 	if (!v)
 		return -PV_ENOMEM;
-	v->no_vcs = kmem_alloc(dom);
+	v->no_vcs = (struct pv_vcs __guest *)kmem_alloc(dom);
 	if (!v->no_vcs) {
 		kmem_free(dom, v);
 		return -PV_ENOMEM;
@@ -55,7 +55,7 @@ void vcpu_destroy(struct vcpu *v)
 	atomic_store_relaxed(&dom->vcpus[v->index], NULL);
 	dom->nr_vcpus--;
 	level_add(LVL_VCPUS, -1);
-	kmem_free(dom, v->no_vcs);
+	kmem_free(dom, (void __own *)v->no_vcs);
 	kmem_free(dom, v);
 }
 
@@ -100,7 +100,7 @@ void vcpu_kick(struct vcpu *v)
  */
 i64 vcpu_wait(struct vcpu *v, u64 flags, u64 deadline_ns)
 {
-	struct pv_vcs *vcs = v->vcs;
+	struct pv_vcs __guest *vcs = v->vcs;
 
 	if (flags & PV_WAIT_ENABLE) {
 		WRITE_ONCE(vcs->flags, READ_ONCE(vcs->flags) | PV_VCS_IF);

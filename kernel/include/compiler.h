@@ -28,8 +28,20 @@
 /* Stops the compiler, not the CPU, from moving memory accesses across this point. */
 #define compiler_barrier() __asm__ volatile("" ::: "memory")
 
+/*
+ * Memory that a guest changes at will. The compiler sees nothing of this; sparse refuses to look through
+ * such a pointer except by the accesses below, atomic.h, and guest_read() and guest_write() (vcpu.h).
+ */
+#ifdef __CHECKER__
+#define __guest __attribute__((noderef, address_space(__guest)))
+#define __own __attribute__((force, address_space(0)))
+#else
+#define __guest
+#define __own
+#endif
+
 /* One access, exactly once: for memory that someone else may change at any time. */
-#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#define READ_ONCE(x) (*(const volatile __typeof__(x) __own *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) __own *)&(x) = (v))
 
 #endif

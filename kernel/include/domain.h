@@ -65,7 +65,7 @@ struct domain {
 	struct port *port_pages[16]; /* 256 entries each, on demand */
 	struct grant *grant_pages[8];
 	u32 virq_port[2]; /* port bound to each PV_VIRQ_*, 0 = none */
-	struct pv_port_page *port_page; /* registered page through the direct map, or NULL */
+	struct pv_port_page __guest *port_page; /* registered page through the direct map, or NULL */
 	gfn_t port_page_gfn;
 
 	struct io_range ioports[4];

@@ -11,6 +11,7 @@
 
 #include "domain.h"
 #include "regs.h"
+#include "string.h"
 #include "types.h"
 #include "vcpu_asm.h"
 
@@ -31,7 +32,7 @@ enum vcpu_state { VCPU_STOPPED, VCPU_RUNNABLE, VCPU_RUNNING, VCPU_BLOCKED };
 
 struct vcpu {
 	struct cpu_regs regs; /* offset 0: TSS.rsp0 points at its end */
-	struct pv_vcs *vcs;   /* registered page through the direct map, or no_vcs */
+	struct pv_vcs __guest *vcs; /* registered page through the direct map, or no_vcs */
 	u32 mode;	      /* enum vcpu_mode */
 	u32 exit_work;	      /* (any) */
 	u64 kernel_cr3;	      /* roots of the current address space; equal in explicit domains */
@@ -43,7 +44,7 @@ struct vcpu {
 
 	u64 post[4];	   /* (any) vectors posted and not yet moved to vcs->pend */
 	u64 post_port_sel; /* (any) the same for vcs->port_sel */
-	struct pv_vcs *no_vcs; /* page of zeros that stands in until SET_VCS: assembly needs no test */
+	struct pv_vcs __guest *no_vcs; /* page of zeros that stands in until SET_VCS: assembly needs no test */
 
 	u64 fs_base;	      /* saved at switch; live in hardware while running */
 	u64 gs_base;	      /* of the current mode, likewise */
@@ -140,7 +141,18 @@ u64 arch_xcr0(void);
  * domains use the ports directly, walked ones through the emulator (their user mode must not). */
 void arch_set_ioports(struct domain *dom);
 
-static inline void *vcpu_batch(struct vcpu *v) /* NULL without a VCS */
+/* What a guest wrote is copied once and judged in the copy. */
+static inline void guest_read(void *to, const void __guest *from, size_t n)
+{
+	memcpy(to, (const void __own *)from, n);
+}
+
+static inline void guest_write(void __guest *to, const void *from, size_t n)
+{
+	memcpy((void __own *)to, from, n);
+}
+
+static inline void __guest *vcpu_batch(struct vcpu *v) /* NULL without a VCS */
 {
 	return v->vcs_mfn ? v->vcs->batch : NULL;
 }

@@ -44,7 +44,7 @@ void vcpu_post(struct vcpu *v, u32 vector)
 
 bool vcpu_post_port(struct vcpu *v, u32 port)
 {
-	struct pv_port_page *page = atomic_load_acquire(&v->dom->port_page);
+	struct pv_port_page __guest *page = atomic_load_acquire(&v->dom->port_page);
 	u32 word = port / 64 % 64;
 	u64 bit = BIT(port % 64);
 
@@ -60,7 +60,7 @@ bool vcpu_post_port(struct vcpu *v, u32 port)
 	return false;
 }
 
-static u64 pending_in_page(const struct pv_vcs *vcs)
+static u64 pending_in_page(const struct pv_vcs __guest *vcs)
 {
 	return atomic_load_relaxed(&vcs->pend[0]) | atomic_load_relaxed(&vcs->pend[1]) |
 	       atomic_load_relaxed(&vcs->pend[2]) | atomic_load_relaxed(&vcs->pend[3]);
@@ -77,7 +77,7 @@ bool vcpu_pending(const struct vcpu *v)
  * its sender sets it first: a moved PORTS bit without its port_sel would look empty. */
 static void move_posts(struct vcpu *v)
 {
-	struct pv_vcs *vcs = v->vcs;
+	struct pv_vcs __guest *vcs = v->vcs;
 	u64 bits;
 
 	for (u32 i = 0; i < 4; i++) {
@@ -116,44 +116,44 @@ void event_set_entry(struct vcpu *v, u64 rip)
 	v->regs.ss = SEL_UDATA;
 }
 
-static void write_frame(struct pv_frame *f, const struct cpu_regs *regs, u64 vector, u64 error)
+static void write_frame(struct pv_frame __guest *f, const struct cpu_regs *regs, u64 vector, u64 error)
 {
-	f->vector = vector;
-	f->error = error;
-	f->rip = regs->rip;
-	f->rsp = regs->rsp;
-	f->rcx = regs->rcx;
-	f->r11 = regs->r11;
-	f->reserved = 0;
+	WRITE_ONCE(f->vector, vector);
+	WRITE_ONCE(f->error, error);
+	WRITE_ONCE(f->rip, regs->rip);
+	WRITE_ONCE(f->rsp, regs->rsp);
+	WRITE_ONCE(f->rcx, regs->rcx);
+	WRITE_ONCE(f->r11, regs->r11);
+	WRITE_ONCE(f->reserved, 0);
 }
 
 static void deliver_from_user(struct vcpu *v, u64 vector, u64 error)
 {
-	struct pv_frame *f = &v->vcs->uframe;
+	struct pv_frame __guest *f = &v->vcs->uframe;
 
 	write_frame(f, &v->regs, vector, error);
-	f->cs = v->regs.cs;
-	f->ss = v->regs.ss;
-	f->rflags = v->regs.rflags | RFLAGS_IF;
+	WRITE_ONCE(f->cs, v->regs.cs);
+	WRITE_ONCE(f->ss, v->regs.ss);
+	WRITE_ONCE(f->rflags, v->regs.rflags | RFLAGS_IF);
 	event_enter_kernel(v);
 	event_set_entry(v, v->user_entry);
 }
 
 static void deliver_from_kernel(struct vcpu *v, u64 vector, u64 error, u64 flags)
 {
-	struct pv_frame *f = &v->vcs->kframe;
+	struct pv_frame __guest *f = &v->vcs->kframe;
 
 	write_frame(f, &v->regs, vector, error);
-	f->cs = PV_KERNEL_CS;
-	f->ss = PV_KERNEL_SS;
-	f->rflags = (v->regs.rflags & ~(u64)RFLAGS_IF) | (flags & PV_VCS_IF);
+	WRITE_ONCE(f->cs, PV_KERNEL_CS);
+	WRITE_ONCE(f->ss, PV_KERNEL_SS);
+	WRITE_ONCE(f->rflags, (v->regs.rflags & ~(u64)RFLAGS_IF) | (flags & PV_VCS_IF));
 	WRITE_ONCE(v->vcs->busy, 1);
 	event_set_entry(v, v->kernel_entry);
 }
 
 static void unhandled(struct vcpu *v, u64 vector, u64 error, u32 reason)
 {
-	u64 detail = vector == EXC_PF ? v->vcs->cr2 : error;
+	u64 detail = vector == EXC_PF ? READ_ONCE(v->vcs->cr2) : error;
 
 	log_warn("domain %u '%s' vcpu %u: %s: vector %lu error %lx address %lx\n",
 		 v->dom->self.slot, v->dom->name, v->index,
@@ -161,7 +161,8 @@ static void unhandled(struct vcpu *v, u64 vector, u64 error, u32 reason)
 		 vector, error, detail);
 	log_warn("  %s mode, rip %lx rsp %lx rflags %lx; frame: vector %lu rip %lx\n",
 		 v->mode == MODE_USER ? "user" : "kernel", v->regs.rip, v->regs.rsp,
-		 v->regs.rflags, v->vcs->kframe.vector, v->vcs->kframe.rip);
+		 v->regs.rflags, READ_ONCE(v->vcs->kframe.vector),
+		 READ_ONCE(v->vcs->kframe.rip));
 	log_warn("  rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx rbp %lx\n", v->regs.rax,
 		 v->regs.rbx, v->regs.rcx, v->regs.rdx, v->regs.rsi, v->regs.rdi, v->regs.rbp);
 	domain_shutdown(v->dom, reason, vector, detail, v->regs.rip);
@@ -203,7 +204,7 @@ void event_inject_pf(struct vcpu *v, vaddr_t cr2, u64 error)
 
 void event_check(struct vcpu *v)
 {
-	struct pv_vcs *vcs = v->vcs;
+	struct pv_vcs __guest *vcs = v->vcs;
 	u64 flags;
 
 	(void)atomic_fetch_and(&v->exit_work, ~WORK_EVENTS);

@@ -149,7 +149,7 @@ void guest_hypercall_end(struct vcpu *v)
 
 void guest_user_syscall(struct vcpu *v)
 {
-	struct pv_frame *f = &v->vcs->uframe;
+	struct pv_frame __guest *f = &v->vcs->uframe;
 
 	cpu_leave_guest();
 	guest_event(v);
@@ -157,12 +157,12 @@ void guest_user_syscall(struct vcpu *v)
 		v->regs.rip -= SYSCALL_LEN;
 		event_inject(v, EXC_UD, 0);
 	} else {
-		f->rip = v->regs.rip;
-		f->rcx = v->regs.rip;
-		f->rflags = v->regs.rflags;
-		f->r11 = v->regs.rflags;
-		f->cs = SEL_UCODE;
-		f->ss = SEL_UDATA;
+		WRITE_ONCE(f->rip, v->regs.rip);
+		WRITE_ONCE(f->rcx, v->regs.rip);
+		WRITE_ONCE(f->rflags, v->regs.rflags);
+		WRITE_ONCE(f->r11, v->regs.rflags);
+		WRITE_ONCE(f->cs, SEL_UCODE);
+		WRITE_ONCE(f->ss, SEL_UDATA);
 		event_enter_kernel(v);
 		WRITE_ONCE(v->vcs->flags, READ_ONCE(v->vcs->flags) & ~(u64)PV_VCS_IF);
 		event_set_entry(v, v->syscall_entry);
@@ -183,7 +183,7 @@ void guest_cstar(struct vcpu *v)
 
 static void prefill_hint(struct vcpu *v)
 {
-	struct pv_vcs *vcs = v->vcs;
+	struct pv_vcs __guest *vcs = v->vcs;
 	u64 va = READ_ONCE(vcs->hint_va);
 	u64 n = READ_ONCE(vcs->hint_count);
 
@@ -206,7 +206,7 @@ static bool selector_is_user(u64 sel)
  */
 void guest_eretu(struct vcpu *v)
 {
-	struct pv_vcs *vcs = v->vcs;
+	struct pv_vcs __guest *vcs = v->vcs;
 	u64 gs_base = READ_ONCE(vcs->user_gs_base);
 	u64 rip = READ_ONCE(vcs->uframe.rip);
 	u64 cs = READ_ONCE(vcs->uframe.cs);
@@ -238,7 +238,7 @@ void guest_eretu(struct vcpu *v)
 /* ERETS: back to interrupted kernel mode, virtual IF and stack pointer from the frame. */
 void guest_erets(struct vcpu *v)
 {
-	struct pv_vcs *vcs = v->vcs;
+	struct pv_vcs __guest *vcs = v->vcs;
 	u64 rip = READ_ONCE(vcs->kframe.rip);
 	u64 rflags = READ_ONCE(vcs->kframe.rflags);
 	u64 flags = READ_ONCE(vcs->flags) & ~(u64)PV_VCS_IF;

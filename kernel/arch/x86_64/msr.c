@@ -154,7 +154,7 @@ i64 msr_write(struct vcpu *v, u32 index, u64 value)
 
 i64 arch_msr(struct vcpu *v, u64 op, u64 index, u64 value)
 {
-	void *batch = vcpu_batch(v);
+	void __guest *batch = vcpu_batch(v);
 	u64 answer;
 	i64 err;
 
@@ -166,7 +166,7 @@ i64 arch_msr(struct vcpu *v, u64 op, u64 index, u64 value)
 		return msr_write(v, (u32)index, value);
 	err = msr_read(v, (u32)index, &answer);
 	if (!err)
-		*(u64 *)batch = answer;
+		guest_write(batch, &answer, sizeof(answer));
 	return err;
 }
 

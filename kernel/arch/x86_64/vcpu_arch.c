@@ -128,46 +128,46 @@ void arch_vcpu_forget(struct vcpu *v)
 
 /* ---- VCPU_SETUP ---- */
 
-static void fill_clock(struct pv_clock *c)
+static void fill_clock(struct pv_clock __guest *c)
 {
 	u64 now = clock_now_ns();
 	u64 wall = clock_wall_ns();
 	u64 wall0 = wall > now ? wall - now : 0;
 
-	c->mul = clock_params.mul;
-	c->shift = clock_params.shift;
-	c->flags = clock_params.stable ? 1 : 0;
-	c->tsc0 = clock_params.tsc_base;
-	c->ns0 = 0;
-	c->wall_sec = wall0 / NS_PER_SEC;
-	c->wall_nsec = wall0 % NS_PER_SEC;
+	WRITE_ONCE(c->mul, clock_params.mul);
+	WRITE_ONCE(c->shift, clock_params.shift);
+	WRITE_ONCE(c->flags, clock_params.stable ? 1 : 0);
+	WRITE_ONCE(c->tsc0, clock_params.tsc_base);
+	WRITE_ONCE(c->ns0, 0);
+	WRITE_ONCE(c->wall_sec, wall0 / NS_PER_SEC);
+	WRITE_ONCE(c->wall_nsec, wall0 % NS_PER_SEC);
 	atomic_store_release(&c->seq, 2u);
 }
 
 i64 arch_vcpu_set_vcs(struct vcpu *v, gfn_t gfn)
 {
 	mfn_t old = v->vcs_mfn, mfn;
-	struct pv_vcs *vcs;
+	struct pv_vcs __guest *vcs;
 	int err = gfn_pin(v->dom, gfn, &mfn);
 
 	if (err)
 		return err;
-	vcs = mfn_ptr(mfn);
+	vcs = (struct pv_vcs __guest *)mfn_ptr(mfn);
 	fill_clock(&vcs->clock);
-	vcs->vcpu = v->index;
-	vcs->preempted = 0;
-	vcs->run_ns = v->run_ns;
-	vcs->steal_ns = v->steal_ns;
+	WRITE_ONCE(vcs->vcpu, v->index);
+	WRITE_ONCE(vcs->preempted, 0);
+	WRITE_ONCE(vcs->run_ns, v->run_ns);
+	WRITE_ONCE(vcs->steal_ns, v->steal_ns);
 	for (u32 i = 0; i < 4; i++) /* of the page it had until now */
-		(void)atomic_fetch_or(&vcs->pend[i], v->vcs->pend[i]);
-	(void)atomic_fetch_or(&vcs->port_sel, v->vcs->port_sel);
+		(void)atomic_fetch_or(&vcs->pend[i], READ_ONCE(v->vcs->pend[i]));
+	(void)atomic_fetch_or(&vcs->port_sel, READ_ONCE(v->vcs->port_sel));
 	v->vcs = vcs;
 	v->vcs_gfn = gfn;
 	v->vcs_mfn = mfn;
 	if (old)
 		mfn_unpin(old);
 	else
-		memset(v->no_vcs, 0, PAGE_SIZE);
+		memset((void __own *)v->no_vcs, 0, PAGE_SIZE);
 	(void)atomic_fetch_or(&v->exit_work, WORK_EVENTS); /* what was posted before comes now */
 	return 0;
 }
