@@ -103,10 +103,11 @@ boot_entry:
 	wrmsr
 	movl $(CR0_PE | CR0_MP | CR0_NE | CR0_WP | CR0_PG | 0x10), %eax
 	movl %eax, %cr0
-	ljmp $SEL_KCODE, $4f
+	ljmp $SEL_KCODE, $boot_long_mode
 
 	.code64
-4:	movabsq $boot_high, %rax
+boot_long_mode:
+	movabsq $boot_high, %rax
 	jmp *%rax
 
 	.code32

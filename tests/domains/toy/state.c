@@ -8,6 +8,7 @@
 SNIPPET(prog_load, "movq (%rbx), %rax; syscall");
 SNIPPET(prog_store, "movq %rax, (%rbx); syscall");
 SNIPPET(prog_tls, "movl %edx, %fs; movl %fs:0, %eax; syscall");
+SNIPPET(prog_syscall32, ".code32; syscall; .code64");
 SNIPPET(prog_compat, ".code32; movl $0x1234, %ebx; int $0x80; .code64");
 SNIPPET(prog_xmm, "movq %rax, %xmm5; 1: syscall; movq %xmm5, %rbx; jmp 1b");
 
@@ -91,7 +92,7 @@ static void test_segments(void)
 	u64 page = page_alloc(), va = USER_DATA + 0x300000;
 	/* 32-bit data and code, DPL 3, page granular; base of the data segment: va */
 	u64 data = 0x00cff2000000ffffull | (va & 0xffffff) << 16 | (va >> 24 & 0xff) << 56;
-	u64 code = 0x00cffa000000ffffull;
+	u64 code = 0x00cffa000000ffffull, start;
 	struct user_ctx c;
 
 	*(u32 *)gpa_ptr(page) = 0xfeed;
@@ -113,6 +114,12 @@ static void test_segments(void)
 	check_eq(user_go(&c), LEFT_BY_EVENT, "32-bit program");
 	check(vcs.uframe.vector == PV_VEC_INT80 && c.rbx == 0x1234 && c.cs == PV_USER32_CS,
 	      "that made its int 0x80");
+	SETUP(&c, prog_syscall32);
+	c.cs = PV_USER32_CS;
+	start = c.rip;
+	check_eq(user_go(&c), LEFT_BY_EVENT, "32-bit program with a SYSCALL");
+	check(vcs.uframe.vector == 6 && vcs.uframe.rip == start && vcs.uframe.cs == PV_USER32_CS,
+	      "which is a #UD at it");
 	SETUP(&c, prog_compat);
 	c.cs = (PV_TLS_FIRST + 1) * 8 + 3;
 	check_eq(user_go(&c), LEFT_BY_EVENT, "32-bit program in a TLS code segment");

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tools behind docs/coverage.md read a kernel right: KERNEL_ELF is decoded, nothing is executed."""
+
+import os
+import pathlib
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import coverage  # noqa: E402
+import listing  # noqa: E402
+import machine  # noqa: E402
+
+ELF = pathlib.Path(os.environ["KERNEL_ELF"])
+
+
+class Coverage(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.directory.cleanup)
+        pathlib.Path(cls.directory.name, "machine").mkdir()
+        cls.nothing = machine.Executed(cls.directory.name)
+        cls.code = coverage.Code(ELF, cls.nothing)
+
+    def test_all_assembly_is_seen(self):
+        files = {insn.file.rpartition("/")[2] for insn in self.code.assembly}
+        self.assertEqual(files, {"boot.S", "entry.S", "traps_entry.S", "trampoline.S"})
+        doors = {insn.function for insn in self.code.assembly if insn.function.startswith("door ")}
+        self.assertEqual(len(doors), 256)
+
+    def test_decoded_in_the_right_mode(self):
+        texts = [insn.text for insn in self.code.assembly]
+        self.assertFalse([text for text in texts if "(bad)" in text])
+        for mnemonic in ("ljmp", "sysretq", "iretq", "lgdtl", "movabs"):
+            self.assertTrue([text for text in texts if text.startswith(mnemonic)], mnemonic)
+
+    def test_nothing_executed_is_nothing_covered(self):
+        missing, _, _ = coverage.judge_assembly(self.code, self.nothing)
+        entry = [insn for insn in missing if insn.function == "guest_syscall"]
+        self.assertGreater(len(entry), 30)
+        ways = coverage.ways_of(self.code, self.nothing, set())
+        self.assertEqual({how for found in ways.values() for _, _, how in found}, {"never", "assertion"})
+        self.assertGreater(sum(map(len, ways.values())), 2000)
+
+    def test_ways_of_a_jump(self):
+        jump = next(insn for insn in self.code.c if insn.conditional)
+        out = pathlib.Path(self.directory.name, "machine", "1.cov")
+        out.write_text(f"x {jump.address:x} n\n")
+        self.addCleanup(out.unlink)
+        ways = coverage.ways_of(self.code, machine.Executed(self.directory.name), set())[jump.file]
+        self.assertIn((jump.line, "not taken", "machine"), ways)
+
+    def test_host_counts_by_line(self):
+        jump = next(insn for insn in self.code.c if insn.conditional)
+        ways = coverage.ways_of(self.code, self.nothing, {(jump.file, jump.line)})[jump.file]
+        self.assertTrue([way for way in ways if way[0] == jump.line and way[2] == "host"])
+
+    def test_trampoline_is_found_in_its_page(self):
+        out = pathlib.Path(self.directory.name, "machine", "1.cov")
+        out.write_text("x 9e000\nx 9e001\nx 7c00\n")
+        self.addCleanup(out.unlink)
+        executed = machine.Executed(self.directory.name)
+        coverage.Code(ELF, executed)
+        start = machine.symbols(ELF)["trampoline_start"]
+        self.assertTrue({start, start + 1} <= executed.ran)
+
+    def test_jumps(self):
+        for text, conditional in (("je     ffff8700001010a0 <x+0x40>", True), ("jmp    1000 <x>", False),
+                                  ("jmp    *%rax", False), ("loop   1000 <x>", True), ("jb 10012c <x>", True)):
+            self.assertEqual(listing.Insn(0, text, "", "", 0).conditional, conditional, text)
+
+
+if __name__ == "__main__":
+    unittest.main()
