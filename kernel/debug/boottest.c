@@ -5,6 +5,8 @@
  * The system tests use it to see that each kind of failure is caught and told with its cause, and
  * that time and timer agree.
  */
+#include "boottest.h"
+
 #include "arch.h"
 #include "boot_info.h"
 #include "compiler.h"
@@ -91,32 +93,6 @@ static void test_timer(void)
 	test_up();
 }
 
-static void on_door(u8 vector)
-{
-	(void)vector;
-	ticks++;
-}
-
-/* Every door of the IDT that an interrupt can come through, also those that nobody uses. */
-static void test_doors(void)
-{
-	u32 sent = 0;
-
-	for (u32 vector = 0x20; vector < VEC_SPURIOUS; vector++) {
-		if (vector >= VEC_TIMER && vector <= VEC_HALT)
-			continue; /* have owners */
-		arch_vector_set((u8)vector, on_door);
-		arch_ipi_send(0, (u8)vector);
-		sent++;
-		while (ticks < sent)
-			arch_idle();
-		ASSERT(ticks == sent);
-		arch_vector_set((u8)vector, NULL);
-	}
-	log_info("boottest: doors: %u of %u\n", ticks, sent);
-	test_up();
-}
-
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -129,7 +105,7 @@ static const struct {
 	{ "stack", test_stack },
 	{ "assert", test_assert },
 	{ "timer", test_timer },
-	{ "doors", test_doors },
+	{ "doors", boot_test_doors },
 	{ "poweroff", arch_poweroff },
 	{ "reboot", arch_reboot },
 };
