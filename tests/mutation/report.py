@@ -51,8 +51,18 @@ def table(title, mutants, results, key):
     yield ""
 
 
-def page(mutants, results, why):
-    lines = [HEAD, *table("kind", mutants, results, lambda one: f"{one.kind}, {one.change}"),
+def how_run(whole, mutants, skipped, plain):
+    """What the numbers are of, when they are not of everything."""
+    if len(mutants) < whole:
+        yield f"These numbers are of a sample: {len(mutants)} of {whole} mutants."
+    if skipped:
+        yield f"Left out: {', '.join(skipped)}."
+    if plain:
+        yield "Run without the sanitizers, which would notice more."
+
+
+def page(whole, mutants, results, why, skipped, plain):
+    lines = [HEAD, *how_run(whole, mutants, skipped, plain), "", *table("kind", mutants, results, lambda one: f"{one.kind}, {one.change}"),
              *table("file", mutants, results, lambda one: one.file)]
     for title, wanted in (("## Survivors", "survived"), ("## Never reached by a host test", "not reached")):
         lines += [title, "", "| where | change | condition or call | what would kill it |", "|-|-|-|-|"]

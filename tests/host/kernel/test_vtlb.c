@@ -46,6 +46,28 @@ static void test_linear(void **state)
 	host_domain_free(dom);
 }
 
+static void test_set_root(void **state)
+{
+	gfn_t root;
+	(void)state;
+
+	start(1, 256, PV_VTLB_MAX);
+	root = new_root();
+	guest_map(&guest, root, 0x1000, DATA, RW);
+	assert_int_equal(aspace_set_root(v, (root << 12) + 8), -PV_EINVAL);
+	assert_int_equal(aspace_set_root(v, (PV_MAX_GFN + 1ull) << 12), -PV_ERANGE);
+	assert_int_equal(aspace_set_root(v, (gpa_t)PV_MAX_GFN << 12), -PV_EFAULT);
+	assert_int_equal(aspace_set_root(v, root << 12), 0);
+	assert_int_equal(touch(0x1000, HOST_READ), DATA);
+	host_domain_free(dom);
+
+	dom = host_domain(PV_KIND_EXPLICIT, NPAGES, 256, PV_VTLB_MAX);
+	v = host_vcpu(dom, 0);
+	assert_int_equal(aspace_set_root(v, 0x1000), -PV_EINVAL);
+	assert_int_equal(aspace_set_root(v, 0), 0);
+	host_domain_free(dom);
+}
+
 static void test_rights(void **state)
 {
 	gfn_t root;
@@ -519,7 +541,8 @@ static void test_audit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_linear),	     cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_linear),	     cmocka_unit_test(test_set_root),
+		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_accessed_dirty), cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_keep),	     cmocka_unit_test(test_large),
 		cmocka_unit_test(test_splinter),     cmocka_unit_test(test_1g),

@@ -180,6 +180,8 @@ static void pausing(void **state)
 	assert_int_equal(s.state, PV_DOM_SHUTDOWN);
 	assert_int_equal(s.detail, 0x1234);
 	assert_int_equal(domain_pause(dom), -PV_ESTATE);
+	assert_int_equal(domain_unpause(dom), 0); /* takes the pause back, starts nothing */
+	assert_int_equal(domain_unpause(dom), -PV_ESTATE);
 	assert_int_equal(domain_destroy_step(dom->self), -PV_EAGAIN);
 	assert_int_equal(domain_pause(dom), -PV_EDEAD);
 	assert_int_equal(domain_unpause(dom), -PV_EDEAD);
