@@ -2,13 +2,14 @@
 """The page docs/coverage.md."""
 
 import collections
+import textwrap
 
 HEAD = """<!-- SPDX-License-Identifier: BSD-2-Clause -->
 <!-- Written by tests/coverage/coverage.py: change that program, not this page. -->
 # What the tests reach of the kernel
 
-Measured on the kernel that is shipped, not on one built for measuring. A QEMU plugin notes each instruction that
-runs and which way each conditional jump goes. The host tests of the core run with gcov. `ctest -R
+Measured on the kernel of the build (with its assertions), not on one built for measuring. A QEMU plugin notes each
+instruction that runs and which way each conditional jump goes. The host tests of the core run with gcov. `ctest -R
 nightly.coverage` measures again; `tests/coverage/coverage.py --report docs/coverage.md` writes this page.
 
 A *branch* is one way of one conditional jump in machine code, named by the line it was compiled from. A branch
@@ -42,7 +43,8 @@ def assembly(code, executed, missing, excused):
     yield "| file | where | instructions | why they are not executed |"
     yield "|-|-|-|-|"
     for entry, found in excused:
-        yield f"| {entry['file']} | `{entry['place']}` | {len(found)} | {entry['why']} |"
+        place = entry["place"].replace("|", ", ")
+        yield f"| {entry['file']} | `{place}` | {len(found)} | {entry['why']} |"
     for insn in missing:
         yield f"| {insn.file} | `{insn.function}`, line {insn.line} | 1 | **nobody has said why** |"
     yield ""
@@ -87,7 +89,7 @@ def never(ways):
 
 def write(code, executed, ways, missing, excused):
     """(the page, percent of branches reached)."""
-    text = [HEAD, f"Boots of: {', '.join(executed.tests)}.\n", *assembly(code, executed, missing, excused)]
+    text = [HEAD, textwrap.fill(f"Boots of: {', '.join(sorted(set(executed.tests)))}.", 110) + "\n", *assembly(code, executed, missing, excused)]
     rest = branches(code, executed, ways)
     percent = 0
     while True:
