@@ -134,6 +134,43 @@ static void test_big_and_many(void **state)
 	finish();
 }
 
+static u64 touch_on(u32 cpu, gfn_t gfn, enum host_access how)
+{
+	u64 tag;
+
+	host_be(cpu);
+	tag = touch(gfn << 12, how);
+	host_be(0);
+	return tag;
+}
+
+/* What a vCPU on another CPU has translated is gone when the call returns. */
+static void test_other_cpu(void **state)
+{
+	struct cap *c;
+	(void)state;
+
+	start(PV_KIND_WALKED);
+	c = create(10, 8, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+	host_be(1);
+	host_run(host_vcpu(holder, 1));
+	host_be(0);
+	assert_int_equal(touch_on(1, 104, HOST_READ), ~0ull); /* absent memory */
+	assert_int_equal(grant_map(holder, c, 100, 8, true), 8);
+	assert_int_equal(touch_on(1, 104, HOST_WRITE), 14);
+	assert_int_equal(grant_unmap(holder, 100, 8), 8);
+	assert_int_equal(touch_on(1, 104, HOST_READ), ~0ull);
+	assert_int_equal(grant_map(holder, c, 100, 8, true), 8);
+	assert_int_equal(touch_on(1, 104, HOST_WRITE), 14);
+	while (grant_revoke(c) == -PV_EAGAIN)
+		;
+	assert_int_equal(touch_on(1, 104, HOST_READ), ~0ull);
+	assert_int_equal(touch_on(1, 300, HOST_READ), ~0ull);
+	assert_int_equal(mem_populate(holder, 300, 1), 1);
+	assert_int_equal(touch_on(1, 300, HOST_READ), 0);
+	finish();
+}
+
 /* Foreign memory is no page table, whoever may write it. */
 static void test_no_table(void **state)
 {
@@ -182,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_revoke),
 		cmocka_unit_test(test_big_and_many),
+		cmocka_unit_test(test_other_cpu),
 		cmocka_unit_test(test_no_table),
 		cmocka_unit_test(test_deaths),
 	};

@@ -68,6 +68,31 @@ static void test_set_root(void **state)
 	host_domain_free(dom);
 }
 
+/* A space that is dropped is gone on every CPU when the call returns. */
+static void test_drop_elsewhere(void **state)
+{
+	struct vcpu *far;
+	gfn_t root;
+	(void)state;
+
+	start(2, 256, PV_VTLB_MAX);
+	root = new_root();
+	guest_map(&guest, root, 0x1000, DATA + 3, RW);
+	load(root, 0);
+	host_be(1);
+	far = host_vcpu(dom, 1);
+	host_run(far);
+	assert_int_equal(aspace_load_root(far, root << 12, 0), 0);
+	assert_int_equal(touch(0x1000, HOST_READ), DATA + 3);
+	host_be(0);
+	guest_map(&guest, root, 0x1000, DATA + 4, RW);
+	assert_int_equal(aspace_ctl(v, PV_AS_CTL_DROP, root << 12), 0);
+	host_be(1);
+	assert_int_equal(touch(0x1000, HOST_READ), DATA + 4);
+	host_be(0);
+	host_domain_free(dom);
+}
+
 static void test_rights(void **state)
 {
 	gfn_t root;
@@ -542,7 +567,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_linear),	     cmocka_unit_test(test_set_root),
-		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_rights),	     cmocka_unit_test(test_drop_elsewhere),
 		cmocka_unit_test(test_accessed_dirty), cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_keep),	     cmocka_unit_test(test_large),
 		cmocka_unit_test(test_splinter),     cmocka_unit_test(test_1g),
