@@ -52,6 +52,18 @@ def layout(abi):
     return done
 
 
+def check_operations(call):
+    """The errors of a call are those of its operations together, in the same order."""
+    if not call.get("ops"):
+        return
+    for op in call["ops"]:
+        if op["errors"] != [name for name in call["errors"] if name in op["errors"]]:
+            raise AbiError(f"{call['name']} {op['name']}: its errors are not some of the call's, in order")
+    missing = set(call["errors"]) - {name for op in call["ops"] for name in op["errors"]}
+    if missing:
+        raise AbiError(f"hypercall {call['name']}: no operation returns {', '.join(sorted(missing))}")
+
+
 def check(abi):
     """Refuses what would make two generated things collide."""
     calls = abi["hypercall"]
@@ -67,6 +79,7 @@ def check(abi):
             raise AbiError(f"hypercall {call['name']}: unknown error in {call['errors']}")
         if ranks != sorted(ranks):
             raise AbiError(f"hypercall {call['name']}: errors are not in order of precedence")
+        check_operations(call)
     seen, areas = {}, {area["name"] for area in abi.get("area", [])}
     for clause in abi.get("clause", []):
         if not CLAUSE.fullmatch(clause["id"]) or clause["id"][6:9] not in areas:
@@ -175,8 +188,9 @@ def reference(abi, shapes):
     for call in abi["hypercall"]:
         lines += [f"### {call['nr']} {call['name']}({', '.join(call['args'])})", "", call["doc"], ""]
         if call.get("ops"):
-            lines += ["| operation | value | meaning |", "|-|-|-|"]
-            lines += [f"| {op['name']} | {op['value']} | {op['doc']} |" for op in call["ops"]]
+            lines += ["| operation | value | meaning | errors |", "|-|-|-|-|"]
+            lines += [f"| {op['name']} | {op['value']} | {op['doc']} | {' '.join(op['errors'])} |"
+                      for op in call["ops"]]
             lines.append("")
         if call.get("flags"):
             lines += [f"- flag PV_{flag['name']} = {flag['value']}: {flag['doc']}"

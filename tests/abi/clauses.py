@@ -12,9 +12,13 @@ import re
 import sys
 import tomllib
 
+import profile_abi
+import trace_page
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 CITATION = re.compile(r"PVABI-[A-Z]{3}-\d{3}\.\d+")
-# PV_TEST(name, "ids"...), PV_DRIVER_TEST(...) and the tables of deny.c
-CASE = re.compile(r"\b(?:PV_TEST|PV_DRIVER_TEST)\((\w+(?:##\w+)?),\s*\"([^\"]+)\"", re.MULTILINE)
+# PV_TEST(name, "ids"...), PV_DRIVER_TEST(...), and the rows of tables
+CASE = re.compile(r"\b(?:PV_TEST|PV_DRIVER_TEST|PV_ROW|PV_CHILD_ROW)\((\w+(?:##\w+)?),\s*\"([^\"]+)\"", re.MULTILINE)
 
 
 def clauses_of(path):
@@ -66,7 +70,8 @@ def main():
     parser.add_argument("--table", type=pathlib.Path)
     options = parser.parse_args()
     clauses, found = clauses_of(options.abi), citations(options.directory.resolve())
-    wrong = list(problems(clauses, found))
+    abi, profile = profile_abi.load(ROOT)
+    wrong = [*problems(clauses, found), *profile_abi.problems(abi, profile), *trace_page.problems(ROOT, abi)]
     if wrong:
         sys.exit("\n".join(wrong))
     if options.table:

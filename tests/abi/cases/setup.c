@@ -223,7 +223,7 @@ PV_DRIVER_TEST(wait_uses_no_time, "PVABI-WAI-007.1", PARTS(sleeper))
 
 static bool timer_pending(void)
 {
-	return vcs0->pend[0] & 1ull << PV_VEC_TIMER;
+	return *(volatile u64 *)&vcs0->pend[0] & 1ull << PV_VEC_TIMER;
 }
 
 static void timer_clear(void)

@@ -20,6 +20,7 @@
 #include <stddef.h>
 
 #include "hc.h"
+#include "record.h"
 
 #define MAX_PARTS 4
 #define NO_TABLES 0xfffffffe
@@ -42,6 +43,8 @@ struct abi_case {
 	u32 tables;    /* walked: vtlb_tables; 0 = PV_VTLB_MAX, NO_TABLES = 0 */
 	u64 budget_ms; /* system time it may take; 0 = 2000 */
 	u32 cpus;      /* skipped on a machine with fewer */
+	bool edge;     /* it is about the ends of ranges; only told, for the traceability page */
+	const void *row; /* what the case of a table is about */
 
 	/* the end a PV_TEST child must come to; 0 = POWEROFF with code 0 */
 	u32 reason;
@@ -57,6 +60,14 @@ struct abi_case {
 	static const struct abi_case name##_case = { #name, id, .child = name, ##__VA_ARGS__ }; \
 	ABI_CASE_POINTER(name); \
 	static void name(void)
+
+/* One row of a table: a name of its own, a body that many rows share and that reads this_case->row. */
+#define PV_ROW(name, id, body, ...) \
+	static const struct abi_case name##_case = { #name, id, .driver = body, ##__VA_ARGS__ }; \
+	ABI_CASE_POINTER(name)
+#define PV_CHILD_ROW(name, id, body, ...) \
+	static const struct abi_case name##_case = { #name, id, .child = body, ##__VA_ARGS__ }; \
+	ABI_CASE_POINTER(name)
 
 #define PARTS(...) .parts = { __VA_ARGS__ }
 #define PV_DRIVER_TEST(name, id, ...) \
@@ -79,7 +90,9 @@ struct share {
 	u32 line;
 	u64 word[64]; /* for the two halves of a case; word[0..] handles and ports by convention */
 	char text[512];
+	struct record record;
 };
+_Static_assert(sizeof(struct share) <= 4096, "one page");
 extern struct share *share;	      /* in a child; NULL in the driver */
 extern const struct pv_start_info *start; /* in both */
 extern const struct abi_case *this_case;
@@ -95,6 +108,7 @@ void abi_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	do { \
 		if (!(cond)) \
 			abi_fail(__LINE__, #cond, 0, 1); \
+		abi_record->checks++; \
 	} while (0)
 #define CHECK_EQ(expr, want) \
 	do { \
@@ -102,6 +116,7 @@ void abi_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 		u64 check_want = (u64)(want); \
 		if (check_got != check_want) \
 			abi_fail(__LINE__, #expr " == " #want, check_got, check_want); \
+		abi_checked(check_want); \
 	} while (0)
 #define CHECK_ERR(expr, err) CHECK_EQ(expr, -(i64)PV_##err)
 #define CHECK_OK(expr) CHECK_EQ(expr, 0)
@@ -111,6 +126,7 @@ void abi_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 		i64 try_got = (i64)(expr); \
 		if (try_got < 0) \
 			abi_fail(__LINE__, #expr " >= 0", (u64)try_got, 0); \
+		abi_checked((u64)try_got); \
 		(u64)try_got; \
 	})
 

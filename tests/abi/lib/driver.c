@@ -3,8 +3,9 @@
  * driver.c - the main program of the driver: which cases run, their verdicts as KTAP on the kernel
  * log, and the leak check: the kernel's level counters after a case equal those before it.
  *
- * Boot parameter abi=AREA[,AREA...] selects cases by the area of their clause, abi.case=NAME one
- * case; abi.seed=N changes the noise of the hostile cases. Ends by powering the machine off with 0 (all passed) or 1.
+ * select.c says which cases; abi.seed=N changes the noise of the hostile ones. Before the result of each
+ * case stands a line "# stat" with what it has shown, at the end "# seen" lines with all errors that were
+ * expected and came. Ends by powering the machine off with 0 (all passed) or 1.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +13,10 @@
 #include <string.h>
 
 #include "driver.h"
+#include "flaws.h"
+#include "select.h"
 
+#define MAX_CASES 4096
 #define LEVELS 12 /* leading fields of pv_counters that return to their start */
 
 static const char *const level_names[LEVELS] = {
@@ -76,58 +80,11 @@ static void counters_settled(struct pv_counters *out)
 	}
 }
 
-static bool parameter(const char *key, char *out, size_t size)
-{
-	const char *line = (const char *)start->cmdline_addr;
-	size_t key_len = strlen(key);
-
-	while (line && *line) {
-		size_t len = strcspn(line, " ");
-
-		if (!strncmp(line, key, key_len) && line[key_len] == '=') {
-			size_t n = len - key_len - 1;
-
-			n = n < size ? n : size - 1;
-			memcpy(out, line + key_len + 1, n);
-			out[n] = '\0';
-			return true;
-		}
-		line += len;
-		line += strspn(line, " ");
-	}
-	return false;
-}
-
 u64 abi_seed(void)
 {
 	char text[24];
 
 	return parameter("abi.seed", text, sizeof(text)) ? strtoull(text, NULL, 0) : 0;
-}
-
-/* Is the three-letter area of PVABI-XYZ-nnn.r in the comma-separated list? */
-static bool selected(const struct abi_case *c)
-{
-	static char areas[256], name[64];
-	static bool by_area, by_name, parsed;
-
-	if (!parsed) {
-		by_area = parameter("abi", areas, sizeof(areas));
-		by_name = parameter("abi.case", name, sizeof(name));
-		parsed = true;
-	}
-	if (by_name)
-		return !strcmp(c->name, name);
-	if (!by_area)
-		return true;
-	for (const char *p = areas; *p; p += *p == ',') {
-		size_t len = strcspn(p, ",");
-
-		if (len == 3 && !strncmp(p, c->clause + 6, 3))
-			return true;
-		p += len;
-	}
-	return false;
 }
 
 static void run_child_case(const struct abi_case *c)
@@ -176,6 +133,7 @@ static void clean_up(void)
 		saved.line = driver_verdict.line;
 		snprintf(saved.text, sizeof(saved.text), "clean-up: %.480s", driver_verdict.text);
 	} else {
+		stage_clear();
 		children_destroy_all();
 	}
 	driver_verdict = saved;
@@ -191,6 +149,30 @@ static void leak_check(const u64 *before, const u64 *after)
 			 "leak: %s was %llu, is %llu", level_names[i], (unsigned long long)before[i],
 			 (unsigned long long)after[i]);
 	}
+}
+
+/* What the case has shown, its children included. */
+static void report_case(const struct abi_case *c)
+{
+	static struct record before;
+	struct record *r = abi_record;
+
+	report_line("# stat %s checks=%llu good=%llu bad=%llu vcpus=%u edge=%u", c->name,
+		    (unsigned long long)(r->checks - before.checks),
+		    (unsigned long long)(r->good - before.good),
+		    (unsigned long long)(r->bad - before.bad), c->vcpus, c->edge);
+	before = *r;
+}
+
+static void report_seen(void)
+{
+	const struct record *r = abi_record;
+
+	for (u32 nr = 0; nr < PV_HC_COUNT; nr++)
+		for (u32 op = 0; op < RECORD_OPS; op++)
+			if (r->seen[nr][op])
+				report_line("# seen %u %u %#x", nr, op, r->seen[nr][op]);
+	report_line("# checks %llu", (unsigned long long)r->checks);
 }
 
 static bool run_case(u32 index, u32 number)
@@ -210,6 +192,7 @@ static bool run_case(u32 index, u32 number)
 		snprintf(driver_verdict.text, sizeof(driver_verdict.text), "the audit found %llu stale leaves",
 			 (unsigned long long)after.audit_findings);
 	}
+	report_case(c);
 	switch (driver_verdict.verdict) {
 	case VERDICT_PASS:
 		report_line("ok %u %s # %s", number, c->name, c->clause);
@@ -255,11 +238,14 @@ void driver_main(void)
 {
 	u32 count = (u32)abi_case_count();
 	u32 wanted = 0, number = 0;
+	static bool chosen[MAX_CASES];
 	bool good = true;
 
 	host = start->host_handle;
-	for (u32 i = 0; i < count; i++)
-		wanted += selected(__start_abi_cases[i]);
+	for (u32 i = 0; i < count && i < MAX_CASES; i++) {
+		chosen[i] = selected(__start_abi_cases[i]);
+		wanted += chosen[i];
+	}
 	report_line("KTAP version 1");
 	report_line("1..%u", wanted);
 	if (setjmp(driver_loop)) {
@@ -269,8 +255,9 @@ void driver_main(void)
 		loader_init();
 		warm_up();
 		for (u32 i = 0; i < count; i++)
-			if (selected(__start_abi_cases[i]))
+			if (chosen[i])
 				good &= run_case(i, ++number);
+		report_seen();
 	}
 	for (;;)
 		OP(HOST_CTL, POWEROFF, host, PV_EXIT_BASE + (good && wanted ? 0 : 1));

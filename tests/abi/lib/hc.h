@@ -32,7 +32,10 @@ static inline i64 hc_call(u64 nr, const u64 *a)
 	return (i64)ret;
 }
 
-#define HC_NR(nr, ...) hc_call((nr), (const u64[6]){ __VA_ARGS__ })
+/* The same, noted in the record of what a run has shown (record.h). */
+i64 hc_noted(u64 nr, const u64 *a);
+
+#define HC_NR(nr, ...) hc_noted((nr), (const u64[6]){ __VA_ARGS__ })
 #define HC(name, ...) HC_NR(PV_HC_##name, ##__VA_ARGS__)
 #define OP(name, op, ...) HC_NR(PV_HC_##name, PV_##name##_##op, ##__VA_ARGS__)
 

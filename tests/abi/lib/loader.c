@@ -322,6 +322,7 @@ void child_destroy(struct child *c)
 		return;
 	c->used = false;
 	if (c->share) {
+		record_add(abi_record, &c->share->record);
 		OP(AS_MAP, UNMAP, PV_SELF, (u64)c->share, 0, 1);
 		OP(GRANT_CTL, UNMAP, 0, window, 1);
 		OP(CAP_CTL, DROP, c->grant);

@@ -68,6 +68,7 @@ u64 abi_case_count(void)
 static void child_main(void)
 {
 	share = (struct share *)start->initrd_addr;
+	abi_record = &share->record;
 	CHECK(share->case_index < abi_case_count());
 	this_case = __start_abi_cases[share->case_index];
 	void (*part)(void) = this_case->child ? this_case->child : this_case->parts[share->part];
