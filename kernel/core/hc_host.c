@@ -66,6 +66,8 @@ static int host_check(u64 op, u64 a, u64 b, u64 c)
 		if (!b)
 			return -PV_EINVAL;
 		return b > LOG_READ_MAX ? -PV_ERANGE : 0;
+	case PV_HOST_CTL_IRQ_CAP:
+		return irq_line_exists(a) ? 0 : -PV_ERANGE;
 	case PV_HOST_CTL_IOPORTS:
 		if (!c)
 			return -PV_EINVAL;
@@ -204,6 +206,19 @@ static i64 assign_ports(struct vcpu *v, u64 handle, u64 first, u64 count)
 	return 0;
 }
 
+/* Both handles of a call, so that the error of higher precedence wins. */
+static int check_handles(struct vcpu *v, u64 op, u64 host, u64 a)
+{
+	int err = cap_host(v->dom, host, right_for(op)), other = 0;
+	struct cap cap;
+
+	if (op == PV_HOST_CTL_IOPORTS)
+		other = cap_lookup(v->dom, a, PV_CAP_DOMAIN, PV_RIGHT_DOM_CTL, &cap);
+	if (err && other)
+		return MAX(err, other); /* codes ascend in order of precedence */
+	return err ? err : other;
+}
+
 i64 hc_host_ctl(struct vcpu *v, const struct hc_args *args)
 {
 	u64 op = args->a0, a = args->a2, b = args->a3, c = args->a4;
@@ -211,7 +226,7 @@ i64 hc_host_ctl(struct vcpu *v, const struct hc_args *args)
 
 	if (err)
 		return err;
-	err = cap_host(v->dom, args->a1, right_for(op));
+	err = check_handles(v, op, args->a1, a);
 	if (err)
 		return err;
 	switch (op) {

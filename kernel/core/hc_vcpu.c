@@ -131,6 +131,8 @@ i64 hc_vcpu_regs(struct vcpu *v, const struct hc_args *args)
 		guest_read(&gpr, batch, sizeof(gpr));
 		if (!gpr_valid(&gpr))
 			return -PV_EINVAL;
+		if (gpr.root != LINEAR_ROOT && gpr.root >> PAGE_SHIFT > PV_MAX_GFN)
+			return -PV_ERANGE;
 	}
 	if (index >= PV_MAX_VCPUS)
 		return -PV_ERANGE;

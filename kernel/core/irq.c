@@ -41,16 +41,16 @@ static struct irq_line line_of(u64 number)
 	return (struct irq_line){ .gsi = (u32)number, .level = true, .active_low = true };
 }
 
+bool irq_line_exists(u64 number)
+{
+	return number < MIN(ioapic_nr_gsi(), MAX_LINES) && line_of(number).gsi < MAX_LINES;
+}
+
 i64 irq_claim(u64 number)
 {
-	struct irq_line hw;
+	struct irq_line hw = line_of(number);
 	i64 result;
 
-	if (number >= MIN(ioapic_nr_gsi(), MAX_LINES))
-		return -PV_ERANGE;
-	hw = line_of(number);
-	if (hw.gsi >= MAX_LINES)
-		return -PV_ERANGE;
 	spin_lock(&irq_lock);
 	result = -PV_EBUSY;
 	if (!lines[hw.gsi].caps && !lines[hw.gsi].dom) {
