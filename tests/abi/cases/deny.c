@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * deny.c - the matrix of (operation, right): without the right PV_EPERM, with a stale handle or one
- * of another type PV_ECAP. Each row is a case; the arguments are valid apart from the handle.
+ * of another type PV_ECAP, with one to a dead domain PV_EDEAD. Each row is three or four cases; the
+ * arguments are valid apart from the handle.
  */
 #include <string.h>
 
@@ -23,59 +24,141 @@ static void prepare_batch(void)
 	batch_put(&args, sizeof(args));
 }
 
-/* Every subset that lacks `right` is refused, each other type, and the handle once it is stale. */
-static void deny_domain(denied_call call, u64 right)
+struct denial {
+	denied_call call;
+	u64 right;
+};
+
+static const struct denial *denial(void)
+{
+	return this_case->row;
+}
+
+/* Every capability that lacks the right is refused: with all other rights, and with each of them alone. */
+static void without_right(u64 object, u64 all)
+{
+	denied_call call = denial()->call;
+
+	for (u64 rights = all & ~denial()->right, single = 0; single <= all; single = single ? single << 1 : 1) {
+		u64 some = single ? single : rights;
+
+		if (some & denial()->right || !(some & all))
+			continue;
+		u64 weak = TRY(OP(CAP_CTL, COPY, object, PV_SELF, some));
+
+		prepare_batch();
+		CHECK_ERR(call(weak), EPERM);
+		CHECK_OK(OP(CAP_CTL, DROP, weak));
+	}
+}
+
+static void deny_domain(void)
 {
 	u64 dom = empty_domain(4, 64);
-	u64 weak = TRY(OP(CAP_CTL, COPY, dom, PV_SELF, PV_RIGHT_DOM_ALL & ~right));
-	u64 grant = some_grant();
 
-	CHECK_ERR(call(weak), EPERM);
-	for (u64 other = 1; other <= PV_RIGHT_DOM_STATUS; other <<= 1) {
-		if (other & right)
-			continue;
-		u64 single = TRY(OP(CAP_CTL, COPY, dom, PV_SELF, other));
-
-		CHECK_ERR(call(single), EPERM);
-		CHECK_OK(OP(CAP_CTL, DROP, single));
-	}
-	CHECK_ERR(call(grant), ECAP);
-	CHECK_ERR(call(host), ECAP);
-	CHECK_OK(OP(CAP_CTL, DROP, weak));
-	CHECK_ERR(call(weak), ECAP);
-	CHECK_ERR(call(0x7fff0000 | PV_MAX_CAPS), ECAP);
-	CHECK_ERR(call(dom | 1ull << 40), ECAP);
+	without_right(dom, PV_RIGHT_DOM_ALL);
 	CHECK_OK(dom_destroy(dom));
-	CHECK_ERR(call(dom), ECAP);
+}
+
+static void deny_host(void)
+{
+	without_right(host, PV_RIGHT_HOST_ALL);
+}
+
+/* Dropped, dropped and its slot used again, never handed out, and good ones with a bit too many. */
+static void stale(u64 object, u64 rights)
+{
+	denied_call call = denial()->call;
+	u64 old = TRY(OP(CAP_CTL, COPY, object, PV_SELF, rights));
+
+	CHECK_OK(OP(CAP_CTL, DROP, old));
+	prepare_batch();
+	CHECK_ERR(call(old), ECAP);
+	u64 next = TRY(OP(CAP_CTL, COPY, object, PV_SELF, rights));
+
+	prepare_batch();
+	CHECK_EQ(next & 0xffff, old & 0xffff);
+	CHECK_ERR(call(old), ECAP);
+	CHECK_ERR(call(0x7fff0000 | (PV_MAX_CAPS - 1)), ECAP);
+	CHECK_ERR(call(0x7fff0000 | PV_MAX_CAPS), ECAP);
+	for (u32 bit = 31; bit < 64; bit++)
+		CHECK_ERR(call(next | 1ull << bit), ECAP);
+	CHECK_ERR(call(~0ull), ECAP);
+	CHECK_OK(OP(CAP_CTL, DROP, next));
+}
+
+static void stale_domain(void)
+{
+	u64 dom = empty_domain(4, 64);
+
+	stale(dom, PV_RIGHT_DOM_ALL);
+	CHECK_OK(dom_destroy(dom));
+	CHECK_ERR(denial()->call(dom), ECAP);
+}
+
+static void stale_host(void)
+{
+	stale(host, PV_RIGHT_HOST_ALL);
+}
+
+static void wrong_type(bool wants_host)
+{
+	denied_call call = denial()->call;
+	u64 grant = some_grant(), irq = TRY(OP(HOST_CTL, IRQ_CAP, host, 11)), dom = empty_domain(4, 64);
+
+	prepare_batch();
+	CHECK_ERR(call(grant), ECAP);
+	CHECK_ERR(call(irq), ECAP);
+	CHECK_ERR(call(wants_host ? dom : host), ECAP);
+	if (wants_host)
+		CHECK_ERR(call(PV_SELF), ECAP);
+	CHECK_OK(OP(CAP_CTL, DROP, irq));
+	CHECK_OK(dom_destroy(dom));
 	CHECK_OK(revoke(grant));
 }
 
-static void deny_host(denied_call call, u64 right)
+static void type_domain(void)
 {
-	u64 weak = TRY(OP(CAP_CTL, COPY, host, PV_SELF, PV_RIGHT_HOST_ALL & ~right));
-	u64 dom = empty_domain(4, 64);
-
-	prepare_batch();
-	CHECK_ERR(call(weak), EPERM);
-	CHECK_ERR(call(dom), ECAP);
-	CHECK_ERR(call(PV_SELF), ECAP);
-	CHECK_OK(OP(CAP_CTL, DROP, weak));
-	CHECK_ERR(call(weak), ECAP);
-	CHECK_OK(dom_destroy(dom));
+	wrong_type(false);
 }
 
-#define DENY_DOMAIN(row, right, expr) \
-	static i64 row##_call(u64 h) { return expr; } \
-	PV_DRIVER_TEST(deny_##row, "PVABI-CAP-014.1 PVABI-CAP-015.1 PVABI-CAP-016.1") \
-	{ \
-		deny_domain(row##_call, right); \
-	}
-#define DENY_HOST(row, right, expr) \
-	static i64 row##_call(u64 h) { return expr; } \
-	PV_DRIVER_TEST(deny_##row, "PVABI-CAP-017.1 PVABI-CAP-015.1 PVABI-CAP-016.1") \
-	{ \
-		deny_host(row##_call, right); \
-	}
+static void type_host(void)
+{
+	wrong_type(true);
+}
+
+/* A capability outlives its domain, also when the domain's slot has a new one. */
+static void dead_domain(void)
+{
+	u64 dom = empty_domain(4, 64);
+	u64 second = TRY(OP(CAP_CTL, COPY, dom, PV_SELF, PV_RIGHT_DOM_ALL));
+	u64 weak = TRY(OP(CAP_CTL, COPY, dom, PV_SELF, PV_RIGHT_DOM_ALL & ~denial()->right));
+
+	CHECK_OK(dom_destroy(dom));
+	CHECK_ERR(denial()->call(second), EDEAD);
+	CHECK_ERR(denial()->call(weak), EPERM);
+	u64 next = empty_domain(4, 64);
+
+	CHECK_ERR(denial()->call(second), EDEAD);
+	CHECK_OK(dom_destroy(next));
+	CHECK_OK(OP(CAP_CTL, DROP, second));
+	CHECK_OK(OP(CAP_CTL, DROP, weak));
+}
+
+#define DENIAL(name, wanted, expr) \
+	static i64 name##_call(u64 h) { return expr; } \
+	static const struct denial name##_denial = { name##_call, wanted }
+#define DENY_DOMAIN(name, wanted, expr) \
+	DENIAL(name, wanted, expr); \
+	PV_ROW(deny_##name, "PVABI-CAP-014.1", deny_domain, .row = &name##_denial); \
+	PV_ROW(stale_##name, "PVABI-CAP-015.1", stale_domain, .row = &name##_denial); \
+	PV_ROW(type_##name, "PVABI-CAP-016.1", type_domain, .row = &name##_denial); \
+	PV_ROW(dead_##name, "PVABI-CAP-013.1", dead_domain, .row = &name##_denial);
+#define DENY_HOST(name, wanted, expr) \
+	DENIAL(name, wanted, expr); \
+	PV_ROW(deny_##name, "PVABI-CAP-017.1", deny_host, .row = &name##_denial); \
+	PV_ROW(stale_##name, "PVABI-CAP-015.1", stale_host, .row = &name##_denial); \
+	PV_ROW(type_##name, "PVABI-CAP-016.1", type_host, .row = &name##_denial);
 
 DENY_DOMAIN(pause, PV_RIGHT_DOM_CTL, OP(DOM_CTL, PAUSE, h))
 DENY_DOMAIN(unpause, PV_RIGHT_DOM_CTL, OP(DOM_CTL, UNPAUSE, h))

@@ -52,7 +52,7 @@ static void apply(const struct flaw *flaw, u64 *args)
 	}
 }
 
-static i64 call_with(const struct flawed *row, const struct flaw *a, const struct flaw *b)
+i64 flaws_call(const struct flawed *row, const struct flaw *a, const struct flaw *b)
 {
 	u64 args[6];
 
@@ -93,7 +93,7 @@ static void expect_error(const struct flawed *row, const struct flaw *a, const s
 
 	for (u32 tries = 0; tries < 3; tries++) {
 		read_state(&before);
-		i64 got = call_with(row, a, b);
+		i64 got = flaws_call(row, a, b);
 
 		if (got != -(i64)error)
 			abi_note("flaws %llu and %llu (99: none) of this table",
@@ -140,7 +140,7 @@ void flaws_each(void)
 	if (row->ambient) {
 		expect_error(row, NULL, NULL, row->ambient);
 	} else if (!row->ends) {
-		i64 got = call_with(row, NULL, NULL);
+		i64 got = flaws_call(row, NULL, NULL);
 
 		if (got != -PV_EAGAIN)
 			TRY(got);

@@ -71,6 +71,8 @@ struct flawed {
 	struct flaw flaws[MAX_FLAWS];
 };
 
+/* The call with none, one or two flaws, on the stage that is set. */
+i64 flaws_call(const struct flawed *row, const struct flaw *a, const struct flaw *b);
 void flaws_each(void);
 void flaws_pairs(void);
 
