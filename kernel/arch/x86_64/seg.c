@@ -127,12 +127,16 @@ static bool descriptor_is_safe(u64 d)
 	return !(DESC_TYPE(d) & DESC_CODE) || !(DESC_TYPE(d) & DESC_CONFORMING);
 }
 
-/* Selector 0..3 is null and has no base; what the CPU leaves in the register then is not said. */
+/*
+ * Selector 0..3 is null and has no base; what the CPU leaves in the register then is not said. The load is
+ * made at CPL 0, which may load the kernel's own segments: as RPL 3 first, which may not.
+ */
 static i64 seg_load_gs(u64 sel)
 {
 	u64 base = 0;
 
-	if (sel > 0xffff || !load_gs_selector((u16)sel, &base))
+	if (sel > 0xffff || (sel > 3 && !load_gs_selector((u16)(sel | 3), NULL)) ||
+	    !load_gs_selector((u16)sel, &base))
 		return -PV_EINVAL;
 	return sel > 3 ? (i64)base : 0;
 }
