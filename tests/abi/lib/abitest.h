@@ -153,6 +153,7 @@ bool child_wait(struct child *c, u64 budget_ms, struct pv_dom_status *out);
 /* Waits and fails the case unless it passed. */
 void child_expect_pass(struct child *c);
 void child_destroy(struct child *c);
+void child_abandon(struct child *c); /* its domain is destroyed already, or will be by the case */
 void child_status(struct child *c, struct pv_dom_status *out);
 /* Puts a capability of the driver's into it; result: its handle there. */
 u64 child_give(struct child *c, u64 handle, u64 rights);

@@ -211,7 +211,7 @@ static bool run_case(u32 index, u32 number)
 static void warm_up(void)
 {
 	static const struct abi_case plain = { "warm_up", "", .child = driver_main };
-	static u64 handles[320];
+	static u64 handles[960];
 	u64 n;
 
 	this_case = &plain;
@@ -228,7 +228,7 @@ static void warm_up(void)
 	CHECK_OK(revoke(n));
 	n = TRY(OP(PORT_CTL, ALLOC, 0, PV_SELF));
 	CHECK_OK(OP(PORT_CTL, CLOSE, n));
-	for (n = 0; n < 320; n++)
+	for (n = 0; n < 960; n++)
 		handles[n] = TRY(OP(CAP_CTL, COPY, PV_SELF, PV_SELF, PV_RIGHT_DOM_STATUS));
 	while (n)
 		CHECK_OK(OP(CAP_CTL, DROP, handles[--n]));

@@ -314,12 +314,10 @@ u64 child_give(struct child *c, u64 handle, u64 rights)
 	return TRY(OP(CAP_CTL, COPY, handle, c->dom, rights));
 }
 
-void child_destroy(struct child *c)
+void child_abandon(struct child *c)
 {
 	u64 window = gfn_of(c->share);
 
-	if (!c->used)
-		return;
 	c->used = false;
 	if (c->share) {
 		record_add(abi_record, &c->share->record);
@@ -327,6 +325,13 @@ void child_destroy(struct child *c)
 		OP(GRANT_CTL, UNMAP, 0, window, 1);
 		OP(CAP_CTL, DROP, c->grant);
 	}
+}
+
+void child_destroy(struct child *c)
+{
+	if (!c->used)
+		return;
+	child_abandon(c);
 	CHECK_OK(dom_destroy(c->dom));
 }
 
