@@ -31,7 +31,7 @@ STAT = re.compile(r"# stat (\S+) checks=(\d+) good=(\d+) bad=(\d+) vcpus=(\d+) e
 SEEN = re.compile(r"# seen (\d+) (\d+) 0x([0-9a-f]+)")
 MEMORY = 512
 EVERYTHING = "GEN,INF,CON,CPU,MSR,HST,BOO CAP DOM,SCH VCP,REG,SET,WAI,TIM MAP,MEM,GRT " \
-             "EVT,PRT,SND,IPI,SEG,DBG,ISO WLK HOS XSA".split()
+             "EVT,PRT,SND,IPI,SEG,DBG,ISO WLK HOS ADV".split()
 
 
 class Results:

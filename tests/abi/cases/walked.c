@@ -431,6 +431,28 @@ PV_TEST(absent_memory, "PVABI-WLK-013.1", WALKED)
 	CHECK_EQ(*(volatile u64 *)USER_VA, 6);
 }
 
+/* ---- all of that with little or no cache: nothing a guest can see depends on its size ---- */
+
+#define SMALL_CACHES(body, id) \
+	PV_CHILD_ROW(body##_64, id " PVABI-WLK-014.1", body, WALKED, .tables = 64, .kmem = 128); \
+	PV_CHILD_ROW(body##_8, id " PVABI-WLK-014.1", body, WALKED, .tables = 8, .kmem = 128); \
+	PV_CHILD_ROW(body##_none, id " PVABI-WLK-014.1", body, WALKED, .tables = NO_TABLES, .budget_ms = 10000)
+SMALL_CACHES(own_tables, "PVABI-WLK-002.1");
+SMALL_CACHES(walk_rights, "PVABI-WLK-005.1");
+SMALL_CACHES(walk_upper_rights, "PVABI-WLK-005.1");
+SMALL_CACHES(accessed_and_dirty, "PVABI-WLK-006.1");
+SMALL_CACHES(flush_makes_changes_seen, "PVABI-WLK-007.1");
+SMALL_CACHES(upgrade_without_flush, "PVABI-WLK-005.1");
+SMALL_CACHES(two_roots, "PVABI-WLK-016.1");
+SMALL_CACHES(drop_and_destroy, "PVABI-WLK-015.1");
+SMALL_CACHES(user_syscall, "PVABI-WLK-009.1");
+SMALL_CACHES(user_faults, "PVABI-WLK-010.1");
+SMALL_CACHES(user_write_faults, "PVABI-WLK-010.1");
+SMALL_CACHES(user_jumps_away, "PVABI-WLK-010.1");
+SMALL_CACHES(user_interrupted, "PVABI-WLK-009.1");
+SMALL_CACHES(tables_outside, "PVABI-WLK-013.1");
+SMALL_CACHES(absent_memory, "PVABI-WLK-013.1");
+
 /* ---- the same program with little or no cache ---- */
 
 static void busy_program(void)

@@ -241,12 +241,13 @@ void irq_enable(struct pv_vcs *vcs); /* sets IF and delivers what is pending */
 				 : \
 				 : [cpu] "b"(trap_cpu), [rip] "i"(offsetof(struct abi_cpu, fixup_rip)), \
 				   [rsp] "i"(offsetof(struct abi_cpu, fixup_rsp)), ##__VA_ARGS__ \
-				 : "rax", "rcx", "rdx", "memory", "cc"); \
+				 : "rax", "rcx", "rdx", "rsi", "rdi", "r11", "memory", "cc"); \
 		trap_cpu->fixup_rip = 0; \
 		trap_cpu->vector; \
 	})
 /* Walked domains: runs user code at rip until its next event. 1 event, 2 system call, 3 refused. */
 u64 run_user(u64 rip, u64 rsp, u64 rax);
+u64 run_user_with(u64 rip, u64 rsp, u64 cs, u64 ss, u64 rflags); /* any frame */
 u64 try_read(u64 va);		   /* vector or NO_TRAP */
 u64 try_write(u64 va, u64 value);
 u64 try_exec(u64 va);

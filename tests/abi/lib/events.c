@@ -76,6 +76,7 @@ void abi_event(void)
 		if (!cpu->fixup_rip)
 			abi_fail(__LINE__, "a trap nobody expected, at", frame.rip, frame.vector);
 		frame.rip = cpu->fixup_rip;
+		frame.rflags &= ~0x100ull; /* no further single step */
 		frame.rsp = cpu->fixup_rsp;
 	}
 	vcs->kframe = frame;
@@ -122,26 +123,31 @@ _Static_assert(offsetof(struct abi_cpu, user_rsp) == 16, "events_entry.S");
 _Static_assert(offsetof(struct abi_cpu, user_rax) == 24, "events_entry.S");
 _Static_assert(offsetof(struct abi_cpu, user_how) == 32, "events_entry.S");
 
-u64 run_user(u64 rip, u64 rsp, u64 rax)
+u64 run_user_with(u64 rip, u64 rsp, u64 cs, u64 ss, u64 rflags)
 {
 	struct abi_cpu *cpu = this_abi_cpu();
 	struct pv_frame *frame = &cpu->vcs->uframe;
 
 	memset(frame, 0, sizeof(*frame));
 	frame->rip = rip;
-	frame->cs = PV_USER_CS;
-	frame->ss = PV_USER_SS;
-	frame->rflags = 0x202;
+	frame->cs = cs;
+	frame->ss = ss;
+	frame->rflags = rflags;
 	frame->rsp = rsp;
 	frame->rcx = rip;
-	frame->r11 = 0x202;
+	frame->r11 = rflags;
 	cpu->user_rsp = rsp;
-	cpu->user_rax = rax;
 	cpu->fixup_rip = (u64)abi_user_refused;
 	cpu->fixup_rsp = rsp;
 	abi_run_user(cpu);
 	cpu->fixup_rip = 0;
 	return cpu->user_how;
+}
+
+u64 run_user(u64 rip, u64 rsp, u64 rax)
+{
+	this_abi_cpu()->user_rax = rax;
+	return run_user_with(rip, rsp, PV_USER_CS, PV_USER_SS, 0x202);
 }
 
 u64 try_read(u64 va)
