@@ -48,9 +48,12 @@ bool irq_line_exists(u64 number)
 
 i64 irq_claim(u64 number)
 {
-	struct irq_line hw = line_of(number);
+	struct irq_line hw;
 	i64 result;
 
+	if (!irq_line_exists(number))
+		return -PV_ERANGE;
+	hw = line_of(number);
 	spin_lock(&irq_lock);
 	result = -PV_EBUSY;
 	if (!lines[hw.gsi].caps && !lines[hw.gsi].dom) {

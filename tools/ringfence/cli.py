@@ -75,6 +75,15 @@ def _parser():
     test.add_argument("-L", metavar="label", help="only tests with this label: host abi guest system; nightly: the long "
                            "ones, which nothing else runs")
     test.add_argument("-R", metavar="regex", help="only tests whose name matches")
+    abi = commands.add_parser("abi", help="does a kernel conform to the ABI? Boots the conformance suite")
+    abi.add_argument("--area", metavar="AREAS", help="only these areas: GRT,MAP")
+    abi.add_argument("--clause", metavar="IDS", help="only cases that cite one of these clauses: PVABI-GRT-010")
+    abi.add_argument("--match", metavar="REGEX", help="only cases whose name matches; . * ^ $ | are understood")
+    abi.add_argument("--case", metavar="NAME", help="only this case")
+    abi.add_argument("--kernel", metavar="F", help="judge this microkernel instead of the built one")
+    abi.add_argument("--cpu", metavar="MODEL", help="QEMU's CPU model")
+    abi.add_argument("--cpus", type=_count(1, 16), metavar="N", help="processors of the machine (default: 1)")
+    abi.add_argument("--real-time", action="store_true", help="without counting instructions")
     bench = commands.add_parser("bench", help="measure a VM against native Linux")
     bench.add_argument("--only", metavar="NAME", help="one row of the table")
     bench.add_argument("--output", metavar="FILE", help="write the table (Markdown) to FILE")
@@ -117,6 +126,8 @@ def _dispatch(options, parser, commands):
         from . import build as module
     elif name == "test":
         from . import test as module
+    elif name == "abi":
+        from . import abi as module
     elif name == "bench":
         from . import bench as module
     elif name == "gdb":

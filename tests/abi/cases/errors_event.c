@@ -15,7 +15,8 @@ FLAWED(port_connect, CALL_OP(PORT_CTL, CONNECT, SYM(S_PORT), PV_SELF, SYM(S_DOM)
        .flaws = { FLAW(EINVAL, { 1, SYM(S_PORT) }, { 2, PV_SELF }, { 3, PV_SELF }, { 4, SYM(S_PORT) }),
 		  FLAW(ERANGE, { 1, FAR }), FLAW(ERANGE, { 4, FAR }), FLAW(ERANGE, { 4, ~0ull }),
 		  FLAW(ECAP, { 2, SYM(S_STALE) }), FLAW(EPERM, { 2, SYM(S_WEAK) }), FLAW(EDEAD, { 2, SYM(S_DEAD) }),
-		  FLAW(ENOENT, { 1, FREE }), FLAW(ENOENT, { 4, FREE }), FLAW(EBUSY, { 1, SYM(S_BOUND) }), BAD_DOMAIN(3) });
+		  FLAW(ENOENT, { 1, FREE }), FLAW(ENOENT, { 4, FREE }),
+		  FLAW(EBUSY, { 1, SYM(S_BOUND) }), BAD_DOMAIN(3) });
 FLAWED(port_virq, CALL_OP(PORT_CTL, BIND_VIRQ, SYM(S_PORT), PV_VIRQ_CHILD), .right = PV_RIGHT_HOST_LOG,
        .flaws = { FLAW(EINVAL, { 3, 1 }), FLAW(ERANGE, { 1, FAR }), FLAW(ERANGE, { 2, PV_VIRQ_LOG + 1 }),
 		  FLAW(ENOENT, { 1, FREE }), FLAW(EBUSY, { 1, SYM(S_BOUND) }) });
@@ -50,7 +51,8 @@ FLAWED(load_tls, CALL_OP(SEG_CTL, LOAD_TLS, 0, 0, 0),
        .flaws = { FLAW(EINVAL, { 1, SYSTEM_DESCRIPTOR }), FLAW(EINVAL, { 2, SYSTEM_DESCRIPTOR }),
 		  FLAW(EINVAL, { 3, SYSTEM_DESCRIPTOR }) });
 FLAWED(load_gs, CALL_OP(SEG_CTL, LOAD_GS, 0),
-       .flaws = { FLAW(EINVAL, { 2, 1 }), FLAW(EINVAL, { 3, 1 }), FLAW(EINVAL, { 1, 0x10000 }), FLAW(EINVAL, { 1, 0xfffb }) });
+       .flaws = { FLAW(EINVAL, { 2, 1 }), FLAW(EINVAL, { 3, 1 }), FLAW(EINVAL, { 1, 0x10000 }),
+		  FLAW(EINVAL, { 1, 0xfffb }) });
 FLAWED(cpunode, CALL_OP(SEG_CTL, SET_CPUNODE, 0, 0),
        .flaws = { FLAW(EINVAL, { 1, SYSTEM_DESCRIPTOR }), FLAW(EINVAL, { 2, 1ull << 32 }), FLAW(EINVAL, { 3, 1 }) });
 FLAWED(debug_read, CALL_OP(DEBUG_REG, READ, 0),

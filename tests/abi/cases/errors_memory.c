@@ -60,10 +60,12 @@ FLAWED(protect, CALL_OP(AS_MAP, PROTECT, SYM(S_DOM), 0x10000, 0, 1, RW), .right 
 /* ---- MEM_CTL ---- */
 
 FLAWED(mem_populate, CALL_OP(MEM_CTL, POPULATE, SYM(S_DOM), 100, 1), .right = PV_RIGHT_DOM_MEM,
-       .flaws = { FLAW(EINVAL, { 3, 0 }), FLAW(EINVAL, { 4, 1 }), FLAW(ERANGE, { 2, BAD_GFN }), FLAW(ERANGE, { 3, ~0ull }),
+       .flaws = { FLAW(EINVAL, { 3, 0 }), FLAW(EINVAL, { 4, 1 }), FLAW(ERANGE, { 2, BAD_GFN }),
+		  FLAW(ERANGE, { 3, ~0ull }),
 		  FLAW(EEXIST, { 2, 16 }), FLAW(ENOMEM, { 1, SYM(S_FULL) }), BAD_DOMAIN(1) });
 FLAWED(mem_release, CALL_OP(MEM_CTL, RELEASE, SYM(S_DOM), 17, 1), .right = PV_RIGHT_DOM_MEM,
-       .flaws = { FLAW(EINVAL, { 3, 0 }), FLAW(EINVAL, { 4, 1 }), FLAW(ERANGE, { 2, BAD_GFN }), FLAW(ERANGE, { 3, ~0ull }),
+       .flaws = { FLAW(EINVAL, { 3, 0 }), FLAW(EINVAL, { 4, 1 }), FLAW(ERANGE, { 2, BAD_GFN }),
+		  FLAW(ERANGE, { 3, ~0ull }),
 		  FLAW(EFAULT, { 1, PV_SELF }, { 2, SYM(S_GRANTED) }), FLAW(ENOENT, { 2, 100 }), FLAW(EBUSY, { 2, 20 }),
 		  BAD_DOMAIN(1) });
 FLAWED(mem_copy, CALL_OP(MEM_CTL, COPY, SYM(S_DOM), 18, 1, SYM(S_OWN)), .right = PV_RIGHT_DOM_MEM,
@@ -77,7 +79,8 @@ FLAWED(grant_create, CALL_OP(GRANT_CTL, CREATE, SYM(S_DOM), 17, 1, GRANT_RO), .y
 		  FLAW(EINVAL, { 4, 1ull << 32 | 1 }), FLAW(ERANGE, { 2, BAD_GFN }),
 		  FLAW(ERANGE, { 3, PV_MAX_GRANT_PAGES + 1 }), FLAW(EFAULT, { 2, 100 }), BAD_DOMAIN(1) });
 FLAWED(grant_map, CALL_OP(GRANT_CTL, MAP, SYM(S_GRANT), SYM(S_HOLE), 2, 0), .right = PV_RIGHT_GRANT_READ,
-       .flaws = { FLAW(EINVAL, { 3, 0 }), FLAW(EINVAL, { 4, 2 }), FLAW(EINVAL, { 3, 1 }, { 1, SYM(S_GRANT) }, { 2, SYM(S_HOLE) }),
+       .flaws = { FLAW(EINVAL, { 3, 0 }), FLAW(EINVAL, { 4, 2 }),
+		  FLAW(EINVAL, { 3, 1 }, { 1, SYM(S_GRANT) }, { 2, SYM(S_HOLE) }),
 		  FLAW(ERANGE, { 2, BAD_GFN }), FLAW(ERANGE, { 3, PV_MAX_GRANT_PAGES + 1 }),
 		  FLAW(ECAP, { 1, SYM(S_STALE) }), FLAW(ECAP, { 1, SYM(S_DOM) }), FLAW(ECAP, { 1, PV_SELF }),
 		  FLAW(EPERM, { 1, SYM(S_WEAK_GRANT) }), FLAW(EDEAD, { 1, SYM(S_DEAD_GRANT) }),
@@ -86,10 +89,12 @@ FLAWED(grant_map_writable, CALL_OP(GRANT_CTL, MAP, SYM(S_GRANT), SYM(S_HOLE), 2,
        .flaws = { FLAW(EINVAL, { 3, 0 }), FLAW(ERANGE, { 2, BAD_GFN }), FLAW(EPERM, { 1, SYM(S_WEAK_GRANT) }),
 		  FLAW(EDEAD, { 1, SYM(S_DEAD_GRANT) }), FLAW(EEXIST, { 2, SYM(S_OWN) }) });
 FLAWED(grant_unmap, CALL_OP(GRANT_CTL, UNMAP, 0, SYM(S_GRANTED), 1, 0), .ambient = 0, .ends = true,
-       .flaws = { FLAW(EINVAL, { 1, 1 }), FLAW(EINVAL, { 1, SYM(S_GRANT) }), FLAW(EINVAL, { 3, 0 }), FLAW(EINVAL, { 4, 1 }),
+       .flaws = { FLAW(EINVAL, { 1, 1 }), FLAW(EINVAL, { 1, SYM(S_GRANT) }), FLAW(EINVAL, { 3, 0 }),
+		  FLAW(EINVAL, { 4, 1 }),
 		  FLAW(ERANGE, { 2, BAD_GFN }), FLAW(ERANGE, { 3, ~0ull }), FLAW(EFAULT, { 2, SYM(S_OWN) }),
 		  FLAW(ENOENT, { 2, SYM(S_HOLE) }) });
 FLAWED(grant_revoke, CALL_OP(GRANT_CTL, REVOKE, SYM(S_GRANT)), .right = PV_RIGHT_GRANT_REVOKE,
-       .flaws = { FLAW(EINVAL, { 2, 1 }), FLAW(EINVAL, { 3, 1 }), FLAW(EINVAL, { 4, 1 }), FLAW(ECAP, { 1, SYM(S_STALE) }),
+       .flaws = { FLAW(EINVAL, { 2, 1 }), FLAW(EINVAL, { 3, 1 }), FLAW(EINVAL, { 4, 1 }),
+		  FLAW(ECAP, { 1, SYM(S_STALE) }),
 		  FLAW(ECAP, { 1, SYM(S_DOM) }), FLAW(ECAP, { 1, SYM(S_HOST) }), FLAW(EPERM, { 1, SYM(S_WEAK_GRANT) }),
 		  FLAW(EDEAD, { 1, SYM(S_DEAD_GRANT) }) });

@@ -130,12 +130,12 @@ static void fuzz_rounds(u32 rounds)
 	}
 }
 
-PV_DRIVER_TEST(fuzz_unprivileged, "PVABI-HOS-001.1", PARTS(fuzz_alone), .vcpus = 2, .budget_ms = 20000)
+PV_DRIVER_TEST(fuzz_unprivileged, "PVABI-HOS-001.1", PARTS(fuzz_alone), .noise = true, .vcpus = 2, .budget_ms = 20000)
 {
 	fuzz_rounds(6);
 }
 
-PV_DRIVER_TEST(fuzz_walked, "PVABI-HOS-001.1", PARTS(fuzz_alone), .kind = PV_KIND_WALKED, .vcpus = 2,
+PV_DRIVER_TEST(fuzz_walked, "PVABI-HOS-001.1", PARTS(fuzz_alone), .noise = true, .kind = PV_KIND_WALKED, .vcpus = 2,
 	       .budget_ms = 20000)
 {
 	fuzz_rounds(6);
@@ -177,19 +177,19 @@ static void reckless_rounds(u64 seed, u32 kind)
 	}
 }
 
-PV_DRIVER_TEST(fuzz_two_vcpus, "PVABI-HOS-002.1 PVABI-HOS-001.1", PARTS(fuzz_recklessly), .vcpus = 3)
+PV_DRIVER_TEST(fuzz_two_vcpus, "PVABI-HOS-002.1 PVABI-HOS-001.1", PARTS(fuzz_recklessly), .noise = true, .vcpus = 3)
 {
 	reckless_rounds(1, PV_KIND_EXPLICIT);
 }
 
-PV_DRIVER_TEST(fuzz_two_vcpus_walked, "PVABI-HOS-002.1 PVABI-HOS-001.1", PARTS(fuzz_recklessly),
+PV_DRIVER_TEST(fuzz_two_vcpus_walked, "PVABI-HOS-002.1 PVABI-HOS-001.1", PARTS(fuzz_recklessly), .noise = true,
 	       .vcpus = 3)
 {
 	reckless_rounds(10000, PV_KIND_WALKED);
 }
 
 /* A child with a grant, a port and every right on a sibling. */
-PV_DRIVER_TEST(fuzz_with_capabilities, "PVABI-HOS-002.1", PARTS(fuzz_alone), .budget_ms = 20000)
+PV_DRIVER_TEST(fuzz_with_capabilities, "PVABI-HOS-002.1", PARTS(fuzz_alone), .noise = true, .budget_ms = 20000)
 {
 	for (u64 seed = 100; seed < 106; seed++) {
 		u64 sibling = empty_domain(64, 96);
@@ -271,7 +271,7 @@ static void garbage_vcs(void)
 	}
 }
 
-PV_DRIVER_TEST(vcs_of_garbage, "PVABI-HOS-005.1", PARTS(garbage_vcs), .budget_ms = 10000)
+PV_DRIVER_TEST(vcs_of_garbage, "PVABI-HOS-005.1", PARTS(garbage_vcs), .noise = true, .budget_ms = 10000)
 {
 	for (u64 seed = 1; seed <= 8; seed++) {
 		struct child *c = child_make(0);

@@ -43,6 +43,7 @@ struct abi_case {
 	u32 tables;    /* walked: vtlb_tables; 0 = PV_VTLB_MAX, NO_TABLES = 0 */
 	u64 budget_ms; /* system time it may take; 0 = 2000 */
 	u32 cpus;      /* skipped on a machine with fewer */
+	bool noise;    /* its children may write anything anywhere: their records count for nothing */
 	bool edge;     /* it is about the ends of ranges; only told, for the traceability page */
 	const void *row; /* what the case of a table is about */
 

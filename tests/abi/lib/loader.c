@@ -320,7 +320,8 @@ void child_abandon(struct child *c)
 
 	c->used = false;
 	if (c->share) {
-		record_add(abi_record, &c->share->record);
+		if (!this_case->noise)
+			record_add(abi_record, &c->share->record);
 		OP(AS_MAP, UNMAP, PV_SELF, (u64)c->share, 0, 1);
 		OP(GRANT_CTL, UNMAP, 0, window, 1);
 		OP(CAP_CTL, DROP, c->grant);
