@@ -126,7 +126,8 @@ def verdict(abi, profile, results):
 
 def boot(options, words, cpus, image):
     machine = qemu.Machine(kernel=options.kernel or options.build / "kernel" / "ringfence.elf", image=image,
-                           cpus=max(cpus, options.cpus), icount=not options.real_time, cpu=options.cpu,
+                           cpus=max(cpus, options.cpus), cpu=options.cpu,
+                           icount=not options.real_time and cpus == 1,
                            append=f"panic=exit {words}", mem=MEMORY)
     return pvrun.boot(machine, options.build)
 

@@ -82,6 +82,7 @@ STARVED(port_alloc_walked, PV_KIND_WALKED, OP(PORT_CTL, ALLOC, 0, dom))
  * created with too little kernel memory for that may not. `make` is called twice: the first domain only tells
  * how many frames go in before kernel memory is gone.
  */
+static struct child *starving; /* if the domain is that of a child */
 #define LEFT 3 /* pages: two for the vCPU itself, one for the two tables of its reserve */
 static u64 nearly_starved(u64 (*make)(void))
 {
@@ -89,6 +90,8 @@ static u64 nearly_starved(u64 (*make)(void))
 
 	while (OP(MEM_CTL, POPULATE, probe, SPARSE + (n << 9), 1) == 1)
 		n++;
+	if (starving)
+		child_abandon(starving);
 	CHECK_OK(dom_destroy(probe));
 	u64 dom = make();
 
@@ -115,6 +118,7 @@ static u64 walked_with_two_frames(void)
 
 PV_DRIVER_TEST(starved_regs_root, "PVABI-HOS-004.1 PVABI-GEN-010.1 PVABI-GEN-012.1")
 {
+	starving = NULL;
 	u64 dom = nearly_starved(walked_with_two_frames);
 	struct pv_vcpu_gpr gpr;
 
@@ -150,11 +154,8 @@ static void load_first_root(void)
 	CHECK(wait_for(&second_done, 1, 500));
 }
 
-static struct child *starving;
 static u64 walked_child(void)
 {
-	if (starving)
-		child_abandon(starving);
 	starving = child_make(0);
 	return starving->dom;
 }
