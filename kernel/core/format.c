@@ -157,3 +157,12 @@ size_t str_format(char *buf, size_t n, const char *fmt, ...)
 	va_end(ap);
 	return len;
 }
+
+size_t str_copy(char *dst, const char *src, size_t n)
+{
+	size_t len = strnlen(src, n - 1);
+
+	memcpy(dst, src, len);
+	dst[len] = '\0';
+	return len;
+}

@@ -58,12 +58,3 @@ char *strchr(const char *s, int c)
 			return NULL;
 	}
 }
-
-size_t str_copy(char *dst, const char *src, size_t n)
-{
-	size_t len = strnlen(src, n - 1);
-
-	memcpy(dst, src, len);
-	dst[len] = '\0';
-	return len;
-}

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * machine.c - the rest of the machine and of the kernel that the memory code stands on: boot memory,
- * interrupts between CPUs, domains without scheduler and capabilities, log and panic. What is weak
- * gives way to the real thing in tests of domains and capabilities themselves.
+ * machine.c - the machine below the code under test: boot memory, CPUs, interrupts between them, the
+ * clock. What of the kernel is left out above it has files of its own: alone.c (memory code alone),
+ * whole.c (nothing left out).
  */
 #include "arch.h"
 #include "arch_mmu.h"
 #include "bits.h"
 #include "boot_info.h"
-#include "cap.h"
 #include "counters.h"
 #include "domain.h"
-#include "grant.h"
 #include "host.h"
-#include "log.h"
 #include "mm.h"
 #include "panic.h"
 #include "race.h"
@@ -35,11 +32,9 @@ struct cpu cpus[MAX_CPUS];
 u32 nr_cpus;
 bool host_threads;
 u64 host_ns;
-__weak struct cpu_counters cpu_counters[MAX_CPUS];
-__weak u64 levels[LVL_COUNT];
-__weak struct domain *domains[MAX_DOMAINS];
+void (*host_ipi)(u32 cpu, u8 vector);
+void (*host_relax)(void);
 
-static struct cap caps[256]; /* one table for everybody: handles are its indices */
 static u32 interrupted[MAX_CPUS]; /* an interrupt waits for this CPU */
 static u64 ram_size, boot_next;
 static const char *boot_cmdline;
@@ -92,7 +87,6 @@ void host_machine_init(u64 ram_bytes, u32 ncpus, const char *cmdline)
 	memset(levels, 0, sizeof(levels));
 	memset(domains, 0, sizeof(domains));
 	memset(cpu_counters, 0, sizeof(cpu_counters));
-	memset(caps, 0, sizeof(caps));
 	for (u32 i = 0; i < MAX_CPUS; i++) {
 		cpus[i] = (struct cpu){ .self = &cpus[i], .id = i };
 		interrupted[i] = 0;
@@ -114,7 +108,10 @@ void host_be(u32 cpu)
 
 void cpu_relax(void)
 {
-	sched_yield();
+	if (host_relax)
+		host_relax();
+	else
+		sched_yield();
 }
 
 void host_leave_guest(void)
@@ -145,7 +142,10 @@ void arch_ipi_send(u32 cpu, u8 vector)
 {
 	struct cpu *self = host_cpu;
 
-	(void)vector;
+	if (host_ipi) {
+		host_ipi(cpu, vector);
+		return;
+	}
 	if (host_threads) {
 		__atomic_store_n(&interrupted[cpu], 1, __ATOMIC_SEQ_CST);
 		return;
@@ -161,104 +161,6 @@ void host_poll(void)
 
 	if (__atomic_exchange_n(&interrupted[id], 0, __ATOMIC_SEQ_CST))
 		serve();
-}
-
-/* ---- domains ---- */
-
-__weak struct domain *domain_lookup(struct domain_ref ref)
-{
-	struct domain *dom = ref.slot < MAX_DOMAINS ? domains[ref.slot] : NULL;
-
-	return dom && dom->self.gen == ref.gen ? dom : NULL;
-}
-
-__weak i64 cap_reserve(struct domain *dom)
-{
-	(void)dom;
-	for (u32 i = 1; i < ARRAY_SIZE(caps); i++) {
-		if (caps[i].type == PV_CAP_NONE) {
-			caps[i].type = 0xff;
-			return i;
-		}
-	}
-	return -PV_ENOSPC;
-}
-
-__weak void cap_fill_nofail(struct domain *dom, u64 handle, const struct cap *cap)
-{
-	(void)dom;
-	caps[handle] = *cap;
-}
-
-__weak void cap_unreserve(struct domain *dom, u64 handle)
-{
-	(void)dom;
-	caps[handle].type = PV_CAP_NONE;
-}
-
-struct cap *host_cap(u64 handle)
-{
-	return &caps[handle];
-}
-
-struct domain *host_domain(u32 kind, u64 mem_pages, u64 kmem_pages, u32 vtlb_tables)
-{
-	struct domain *dom = calloc(1, sizeof(*dom));
-	static u32 gen;
-	u32 slot = 1;
-
-	while (domains[slot])
-		slot++;
-	dom->self = (struct domain_ref){ slot, ++gen };
-	dom->kind = kind;
-	dom->state = PV_DOM_RUNNING;
-	dom->max_vcpus = PV_MAX_VCPUS;
-	snprintf(dom->name, sizeof(dom->name), "test%u", slot);
-	if (mm_init(dom, mem_pages, kmem_pages, vtlb_tables)) {
-		free(dom);
-		return NULL;
-	}
-	domains[slot] = dom;
-	return dom;
-}
-
-struct vcpu *host_vcpu(struct domain *dom, u32 index)
-{
-	struct vcpu *v = calloc(1, sizeof(*v));
-
-	v->dom = dom;
-	v->index = index;
-	mm_vcpu_init(v);
-	dom->vcpus[index] = v;
-	return v;
-}
-
-void host_domain_free(struct domain *dom)
-{
-	struct cpu *self = host_cpu;
-
-	for (u32 i = 0; i < nr_cpus; i++) {
-		host_be(i);
-		if (host_cpu->current && host_cpu->current->dom == dom)
-			host_run(NULL);
-	}
-	host_cpu = self;
-	while (!grant_destroy_step(dom))
-		;
-	while (!mm_destroy_step(dom))
-		;
-	for (u32 i = 0; i < PV_MAX_VCPUS; i++) {
-		if (!dom->vcpus[i])
-			continue;
-		mm_vcpu_exit(dom->vcpus[i]);
-		free(dom->vcpus[i]);
-	}
-	for (u32 i = 0; i < ARRAY_SIZE(dom->grant_pages); i++)
-		if (dom->grant_pages[i])
-			kmem_free(dom, dom->grant_pages[i]);
-	domains[dom->self.slot] = NULL;
-	ASSERT(dom->mm.kmem_used == 0 && dom->mm.mem_used == 0);
-	free(dom);
 }
 
 void host_run(struct vcpu *v)
@@ -286,22 +188,11 @@ void host_event(struct vcpu *v)
 		mm_guest_event(v);
 }
 
-/* ---- talk ---- */
+/* ---- the clock, panic ---- */
 
 u64 clock_now_ns(void)
 {
 	return host_ns;
-}
-
-void log_printf(enum log_level level, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (level > LOG_WARN && !getenv("HOST_LOG"))
-		return;
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
 }
 
 void panic(const char *fmt, ...)

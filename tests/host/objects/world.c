@@ -175,15 +175,6 @@ void log_write(const char *s, size_t n)
 	}
 }
 
-size_t str_copy(char *dst, const char *src, size_t n)
-{
-	size_t len = strnlen(src, n - 1);
-
-	memcpy(dst, src, len);
-	dst[len] = '\0';
-	return len;
-}
-
 void root_domain_died(const struct domain *dom)
 {
 	(void)dom;

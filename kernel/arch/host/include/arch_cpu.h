@@ -5,6 +5,8 @@
 #ifndef RF_ARCH_CPU_H
 #define RF_ARCH_CPU_H
 
+#include "types.h"
+
 extern __thread struct cpu *host_cpu;
 
 static inline struct cpu *this_cpu(void)
@@ -13,5 +15,13 @@ static inline struct cpu *this_cpu(void)
 }
 
 void cpu_relax(void);
+
+/* A number that grows with time. Here it only has to be the same in every run. */
+static inline u64 arch_cycles(void)
+{
+	static u64 cycles;
+
+	return ++cycles;
+}
 
 #endif

@@ -6,31 +6,10 @@
 #define RF_GUEST_H
 
 #include "compiler.h"
+#include "guest_state.h"
 #include "types.h"
 #include "vcpu.h"
 #include "x86.h"
-
-/* What a guest may have in RFLAGS: the status flags, TF, DF, NT, RF, AC and ID. */
-#define GUEST_FLAGS_MASK 0x254dd5ull
-#define GUEST_FLAGS_SET 0x202ull /* reserved bit 1, and IF: interrupts are always on at CPL 3 */
-/* On the way to user mode by ERETU, and wherever a register image comes from a guest. */
-#define GUEST_FLAGS_CLEAR (RFLAGS_NT)
-
-static inline u64 guest_flags_clean(u64 rflags)
-{
-	return (rflags & GUEST_FLAGS_MASK & ~(u64)GUEST_FLAGS_CLEAR) | GUEST_FLAGS_SET;
-}
-
-static inline bool addr_is_canonical(u64 va)
-{
-	return (u64)((i64)(va << 16) >> 16) == va;
-}
-
-/* An address a guest may have its code or tables at: canonical and outside the kernel's hole. */
-static inline bool addr_is_guests(u64 va)
-{
-	return addr_is_canonical(va) && (va < PV_HOLE_START || va >= PV_HOLE_END);
-}
 
 /*
  * The inactive GS base is the guest's while the kernel runs. SWAPGS twice is cheaper than RDMSR and
@@ -74,13 +53,6 @@ void guest_erets(struct vcpu *v);
 void guest_user_syscall(struct vcpu *v);
 void guest_cstar(struct vcpu *v);
 void guest_iret_failed(struct vcpu *v, u64 vector, u64 error);
-
-/* ---- event.c ---- */
-/* Switches the running vCPU from user to kernel mode or back: gs base, mode, virtual IF. */
-void event_enter_kernel(struct vcpu *v);
-void event_enter_user(struct vcpu *v, u64 gs_base);
-/* Puts the vCPU at a handler: flags clean, selectors flat, rcx and r11 so that SYSRET fits. */
-void event_set_entry(struct vcpu *v, u64 rip);
 
 /* ---- msr.c: 0 or -PV_ENOENT ---- */
 i64 msr_read(struct vcpu *v, u32 index, u64 *value);
