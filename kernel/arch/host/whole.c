@@ -217,6 +217,18 @@ i64 whole_call(struct vcpu *v, u64 nr, const u64 args[6])
 	return result;
 }
 
+void whole_destroy(struct domain_ref ref)
+{
+	int err = -PV_EAGAIN;
+
+	while (err == -PV_EAGAIN) {
+		enter_kernel(this_cpu()->id);
+		err = domain_destroy_step(ref);
+		leave_kernel();
+		whole_settle();
+	}
+}
+
 /* ---- the start ---- */
 
 static struct domain *root_make(void)

@@ -26,6 +26,9 @@ bool whole_run(struct vcpu *v);
 /* A hypercall of v, which runs: result as in rax, even if v does not run any more. */
 i64 whole_call(struct vcpu *v, u64 nr, const u64 args[6]);
 
+/* Ends a domain to which nobody may hold a capability any more; the root domain's vCPU 0 runs. */
+void whole_destroy(struct domain_ref ref);
+
 void whole_settle(void); /* until no CPU has an interrupt to take */
 void whole_time(u64 ns); /* the clock jumps forward, timers fire */
 void whole_interrupt(u32 line); /* a device asserts it */
