@@ -83,6 +83,19 @@ static struct grant_map *record_at(const struct domain *holder, u32 index)
 
 #define RECORDS_MAX ((u32)(ARRAY_SIZE(((struct mm *)0)->grant_maps) * RECORDS_PER_PAGE))
 
+bool grant_is_live(const struct cap *cap)
+{
+	const struct domain *owner = domain_lookup(cap->dom);
+	const struct grant *g;
+	bool live;
+
+	spin_lock(&grant_lock);
+	g = owner ? grant_find(owner, cap->index, cap->obj_gen) : NULL;
+	live = g && g->state == GRANT_LIVE;
+	spin_unlock(&grant_lock);
+	return live;
+}
+
 /* ---- create ---- */
 
 /* A free slot; its page is made if need be. */
@@ -294,29 +307,39 @@ static void record_shrink(struct domain *holder, u32 index, u32 serial, u32 fram
 			g->uses[i].holder.gen = 0;
 }
 
-/* The record a mapped gfn belongs to; RECORDS_MAX: none (it was revoked). */
-static u32 record_of(const struct domain *holder, gfn_t gfn)
+/*
+ * The record that put something at gfn; RECORDS_MAX: none that is still there. Of several whose ranges it lies
+ * in the newest: the others have given it back, or it could not have been mapped again. *n shrinks to the end
+ * of the record, and to where a newer one begins.
+ */
+static u32 record_of(const struct domain *holder, gfn_t gfn, u64 *n)
 {
-	for (u32 i = 0; i < RECORDS_MAX; i++) {
-		const struct grant_map *r = record_at(holder, i);
+	const struct grant_map *found = NULL, *r;
+	u32 index = RECORDS_MAX;
 
-		if (!r)
-			break;
-		if (r->left && gfn >= r->gfn && gfn - r->gfn < r->n)
-			return i;
+	for (u32 i = 0; i < RECORDS_MAX && (r = record_at(holder, i)); i++) {
+		if (!r->left || gfn < r->gfn || gfn - r->gfn >= r->n)
+			continue;
+		if (found && (i32)(r->serial - found->serial) < 0)
+			continue;
+		found = r;
+		index = i;
 	}
-	return RECORDS_MAX;
+	if (!found)
+		return index;
+	*n = MIN(*n, found->gfn + found->n - gfn);
+	for (u32 i = 0; i < RECORDS_MAX && (r = record_at(holder, i)); i++)
+		if (r->left && r->gfn > gfn && (i32)(r->serial - found->serial) > 0)
+			*n = MIN(*n, r->gfn - gfn);
+	return index;
 }
 
 /* Makes holes of GRANTED or DUMMY gfns, within one record. Counts the granted ones in *granted. */
 static i64 unmap_locked(struct domain *holder, gfn_t gfn, u64 n, u32 record, u32 *granted)
 {
-	const struct grant_map *r = record < RECORDS_MAX ? record_at(holder, record) : NULL;
 	i64 err = 0;
 	u64 done;
 
-	if (r)
-		n = MIN(n, r->gfn + r->n - gfn);
 	for (done = 0; done < n; done++) {
 		u64 entry = gfn_lookup(&holder->mm, gfn + done);
 		enum gfn_state state = gfn_entry_state(entry);
@@ -325,7 +348,7 @@ static i64 unmap_locked(struct domain *holder, gfn_t gfn, u64 n, u32 record, u32
 			err = entry ? -PV_EFAULT : -PV_ENOENT;
 			break;
 		}
-		if (!r && state == GFN_GRANTED)
+		if (record == RECORDS_MAX && state == GFN_GRANTED)
 			break; /* of the next record */
 		*granted += state == GFN_GRANTED;
 		gfn_set_nofail_locked(holder, gfn + done, 0);
@@ -340,13 +363,14 @@ i64 grant_unmap(struct domain *holder, gfn_t gfn, u64 n)
 	u32 record, serial = 0, granted = 0;
 	i64 ret = -PV_EDEAD;
 
+	n = MIN(n, STEP_PAGES);
 	spin_lock(&grant_lock);
-	record = record_of(holder, gfn);
+	record = record_of(holder, gfn, &n);
 	if (record < RECORDS_MAX)
 		serial = record_at(holder, record)->serial;
 	spin_lock(&holder->mm.lock);
 	if (!holder->mm.dying)
-		ret = unmap_locked(holder, gfn, MIN(n, STEP_PAGES), record, &granted);
+		ret = unmap_locked(holder, gfn, n, record, &granted);
 	spin_unlock(&holder->mm.lock);
 	spin_unlock(&grant_lock);
 	if (ret <= 0)
@@ -364,27 +388,29 @@ i64 grant_unmap(struct domain *holder, gfn_t gfn, u64 n)
 /* ---- revoke ---- */
 
 /* What is left of a use shows the holder's dummy page from now on. */
-static void replace_by_dummy(struct domain *owner, struct domain *holder, const struct grant *g,
-			     const struct grant_map *r)
+static void replace_by_dummy(struct domain *holder, u32 record)
 {
+	const struct grant_map *r = record_at(holder, record);
 	mfn_t dummy = holder->mm.dummy;
+	u64 n;
 
-	for (u32 i = 0; i < r->n; i++) {
-		u64 entry = gfn_lookup(&holder->mm, r->gfn + i);
-		const struct frame *f;
+	for (u32 done = 0; done < r->n; done += (u32)n) {
+		n = r->n - done;
+		if (record_of(holder, r->gfn + done, &n) != record)
+			continue; /* another grant came where this one was unmapped */
+		for (u32 i = done; i < done + n; i++) {
+			u64 entry = gfn_lookup(&holder->mm, r->gfn + i);
 
-		if (gfn_entry_state(entry) != GFN_GRANTED)
-			continue;
-		f = frame_of(gfn_entry_mfn(entry));
-		if (f->owner == owner->self.slot && f->gfn == g->gfn + i)
-			gfn_set_nofail_locked(holder, r->gfn + i,
-					      gfn_entry(GFN_DUMMY, dummy, entry & GFN_WRITABLE));
+			if (gfn_entry_state(entry) == GFN_GRANTED)
+				gfn_set_nofail_locked(holder, r->gfn + i,
+						      gfn_entry(GFN_DUMMY, dummy, entry & GFN_WRITABLE));
+		}
 	}
 	tables_drop_all(holder);
 }
 
 /* First half of ending a use; the caller flushes the holder, then calls record_shrink(). */
-static struct domain *revoke_use(struct domain *owner, struct grant *g, struct use *use)
+static struct domain *revoke_use(struct use *use)
 {
 	struct domain *holder = domain_lookup(use->holder);
 	struct grant_map *r;
@@ -395,7 +421,7 @@ static struct domain *revoke_use(struct domain *owner, struct grant *g, struct u
 	if (!r || r->serial != use->serial)
 		goto gone;
 	spin_lock(&holder->mm.lock);
-	replace_by_dummy(owner, holder, g, r);
+	replace_by_dummy(holder, use->record);
 	spin_unlock(&holder->mm.lock);
 	return holder;
 gone:
@@ -431,7 +457,7 @@ static i64 revoke_step(struct domain *owner, u32 index, u32 gen)
 		;
 	if (i < GRANT_MAPS) {
 		use = g->uses[i];
-		holder = revoke_use(owner, g, &g->uses[i]);
+		holder = revoke_use(&g->uses[i]);
 	} else {
 		grant_free(owner, g);
 	}

@@ -108,6 +108,56 @@ static void test_revoke(void **state)
 	finish();
 }
 
+/*
+ * Another grant comes into the hole an UNMAP of a part left. Taking it away again must not count as the end of
+ * the first one, whose revocation would then leave its other frames with the holder.
+ */
+static void test_in_between(void **state)
+{
+	struct cap *a, *b;
+	(void)state;
+
+	start(PV_KIND_WALKED);
+	a = create(10, 4, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+	b = create(20, 2, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+	assert_int_equal(grant_map(holder, a, 100, 4, true), 4);
+	assert_int_equal(grant_unmap(holder, 100, 2), 2);
+	assert_int_equal(grant_map(holder, b, 100, 2, true), 2);
+	assert_int_equal(grant_unmap(holder, 100, 2), 2);
+	assert_int_equal(levels[LVL_GRANT_MAPS], 2);
+	assert_int_equal(touch(102 << 12, HOST_WRITE), 12);
+	while (grant_revoke(a) == -PV_EAGAIN)
+		;
+	assert_int_equal(mem_release(owner, 10, 4), 4); /* poisoned from here on */
+	assert_int_equal(touch(102 << 12, HOST_WRITE), ~0ull);
+
+	/* The newer one in the middle: UNMAP of all ends both. */
+	a = create(30, 4, PV_RIGHT_GRANT_READ);
+	assert_int_equal(grant_map(holder, a, 200, 4, false), 4);
+	assert_int_equal(grant_unmap(holder, 201, 2), 2);
+	assert_int_equal(grant_map(holder, b, 201, 2, true), 2);
+	assert_int_equal(grant_unmap(holder, 200, 4), 1);
+	assert_int_equal(grant_unmap(holder, 201, 3), 2);
+	assert_int_equal(grant_unmap(holder, 203, 1), 1);
+	assert_int_equal(levels[LVL_GRANT_MAPS], 0);
+	assert_int_equal(grant_revoke(a), 0);
+
+	/* Both of the same frames: only the revoked one ends. */
+	a = create(20, 4, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+	assert_int_equal(grant_map(holder, a, 300, 4, true), 4);
+	assert_int_equal(grant_unmap(holder, 300, 2), 2);
+	assert_int_equal(grant_map(holder, b, 300, 2, true), 2);
+	while (grant_revoke(a) == -PV_EAGAIN)
+		;
+	assert_int_equal(touch(301 << 12, HOST_WRITE), 21);
+	assert_int_equal(touch(302 << 12, HOST_WRITE), ~0ull);
+	assert_int_equal(levels[LVL_GRANT_MAPS], 2);
+	while (grant_revoke(b) == -PV_EAGAIN)
+		;
+	assert_int_equal(touch(301 << 12, HOST_WRITE), ~0ull);
+	finish();
+}
+
 static void test_big_and_many(void **state)
 {
 	struct cap *c, *many[300];
@@ -218,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_revoke),
+		cmocka_unit_test(test_in_between),
 		cmocka_unit_test(test_big_and_many),
 		cmocka_unit_test(test_other_cpu),
 		cmocka_unit_test(test_no_table),
