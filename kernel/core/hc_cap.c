@@ -5,6 +5,7 @@
 #include "hypercall.h"
 
 #include "cap.h"
+#include "grant.h"
 #include "irq.h"
 #include "vcpu.h"
 
@@ -24,7 +25,8 @@ static i64 cap_copy(struct domain *caller, u64 handle, u64 dom_handle, u64 right
 	dst = domain_lookup(dom_cap.dom);
 	if (!dst || domain_is_dying(dst))
 		return -PV_EDEAD;
-	if (cap.type == PV_CAP_DOMAIN && !domain_lookup(cap.dom))
+	if ((cap.type == PV_CAP_DOMAIN && !domain_lookup(cap.dom)) ||
+	    (cap.type == PV_CAP_GRANT && !grant_is_live(&cap)))
 		return -PV_EDEAD;
 
 	cap.rights = (u32)rights;

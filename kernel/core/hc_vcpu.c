@@ -70,7 +70,7 @@ static i64 control(struct vcpu *v, u64 op, struct domain *dom, u64 index)
 	if (!target)
 		return -PV_ENOENT;
 	if (op == PV_VCPU_CTL_START)
-		return vcpu_start(target);
+		return dom->state == PV_DOM_SHUTDOWN ? -PV_ESTATE : vcpu_start(target);
 	if (op == PV_VCPU_CTL_STOP)
 		vcpu_stop_sync(target);
 	else

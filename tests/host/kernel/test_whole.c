@@ -134,6 +134,47 @@ static void other_cpu(void **state)
 	assert_int_equal(CALL(root->vcpus[0], CAP_CTL, PV_CAP_CTL_DROP, handle), 0);
 }
 
+/* A vCPU that was never started is no way around the end of its domain. */
+static void start_after_shutdown(void **state)
+{
+	struct domain *child;
+	u64 handle = child_make(&child);
+
+	(void)state;
+	assert_int_equal(CALL(root->vcpus[0], VCPU_CTL, PV_VCPU_CTL_CREATE, handle, 1), 0);
+	assert_int_equal(CALL(root->vcpus[0], DOM_CTL, PV_DOM_CTL_UNPAUSE, handle), 0);
+	assert_int_equal(CALL(child->vcpus[0], DOM_CTL, PV_DOM_CTL_SHUTDOWN, PV_SELF,
+			      (u64)PV_REASON_HALT << 32), 0);
+	assert_int_equal(CALL(root->vcpus[0], VCPU_CTL, PV_VCPU_CTL_START, handle, 1), -PV_ESTATE);
+	end(handle);
+}
+
+static void copy_of_a_dead_grant(void **state)
+{
+	struct vcpu *v = root->vcpus[0];
+	i64 grant = CALL(v, GRANT_CTL, PV_GRANT_CTL_CREATE, PV_SELF, 4, 1, PV_RIGHT_GRANT_READ);
+	i64 weak = CALL(v, CAP_CTL, PV_CAP_CTL_COPY, (u64)grant, PV_SELF, PV_RIGHT_GRANT_READ);
+
+	(void)state;
+	assert_true(grant > 0 && weak > 0);
+	assert_int_equal(CALL(v, GRANT_CTL, PV_GRANT_CTL_REVOKE, (u64)grant), 0);
+	assert_int_equal(CALL(v, CAP_CTL, PV_CAP_CTL_COPY, (u64)weak, PV_SELF, PV_RIGHT_GRANT_READ),
+			 -PV_EDEAD);
+	assert_int_equal(CALL(v, CAP_CTL, PV_CAP_CTL_DROP, (u64)weak), 0);
+}
+
+/* Two handles, two errors: the first of the table is told, not the first that was met. */
+static void precedence(void **state)
+{
+	struct vcpu *v = root->vcpus[0];
+	i64 weak = CALL(v, CAP_CTL, PV_CAP_CTL_COPY, whole_host_handle, PV_SELF, PV_RIGHT_HOST_LOG);
+
+	(void)state;
+	assert_int_equal(CALL(v, HOST_CTL, PV_HOST_CTL_IOPORTS, (u64)weak, 0x7fff0001, 0x300, 1), -PV_ECAP);
+	assert_int_equal(CALL(v, HOST_CTL, PV_HOST_CTL_IOPORTS, (u64)weak, PV_SELF, 0x300, 1), -PV_EPERM);
+	assert_int_equal(CALL(v, CAP_CTL, PV_CAP_CTL_DROP, (u64)weak), 0);
+}
+
 static void off(void **state)
 {
 	(void)state;
@@ -156,6 +197,9 @@ int main(void)
 		cmocka_unit_test(life),
 		cmocka_unit_test(waiting),
 		cmocka_unit_test(other_cpu),
+		cmocka_unit_test(start_after_shutdown),
+		cmocka_unit_test(copy_of_a_dead_grant),
+		cmocka_unit_test(precedence),
 		cmocka_unit_test(off),
 	};
 
