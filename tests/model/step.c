@@ -4,6 +4,7 @@
  */
 #include "step.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define LOW_HALF_END 0x800000000000ull
@@ -198,9 +199,10 @@ bool step_is_possible(struct model *m, const struct step *s, const struct m_call
 
 /* ---- text ---- */
 
+static const char *const kinds[S_KINDS] = { "call", "load", "store", "take", "if", "mask", "time" };
+
 void step_print(FILE *out, const struct step *s)
 {
-	static const char *const kinds[S_KINDS] = { "call", "load", "store", "take", "if", "mask", "time" };
 	u32 last = 0;
 
 	fprintf(out, "d%u.%u %s", s->dom, s->vcpu, s->kind == S_CALL ? step_name(s->nr) : kinds[s->kind]);
@@ -217,4 +219,55 @@ void step_print(FILE *out, const struct step *s)
 		fprintf(out, " }");
 	}
 	fputc('\n', out);
+}
+
+static bool parse_kind(struct step *s, const char *word)
+{
+	for (u32 i = 1; i < S_KINDS; i++) {
+		s->kind = i;
+		if (!strcmp(word, kinds[i]))
+			return true;
+	}
+	s->kind = S_CALL;
+	for (s->nr = 0; s->nr < PV_HC_COUNT; s->nr++)
+		if (!strcmp(word, step_name(s->nr)))
+			return true;
+	return false;
+}
+
+static struct arg parse_arg(const char *word)
+{
+	if (!strncmp(word, "cap:", 4))
+		return (struct arg){ A_CAP, strtoull(word + 4, NULL, 16) };
+	if (!strncmp(word, "now+", 4))
+		return (struct arg){ A_NOW, strtoull(word + 4, NULL, 16) };
+	return (struct arg){ A_NUMBER, strtoull(word, NULL, 16) };
+}
+
+bool step_parse(struct step *s, char *line)
+{
+	char *rest = NULL, *word = strtok_r(line, " \n", &rest);
+	bool batch = false;
+	u32 n = 0;
+
+	memset(s, 0, sizeof(*s));
+	if (!word || sscanf(word, "d%u.%u", &s->dom, &s->vcpu) != 2)
+		return false;
+	word = strtok_r(NULL, " \n", &rest);
+	if (!word || !parse_kind(s, word) || s->dom >= M_DOMS || s->vcpu >= M_VCPUS)
+		return false;
+	while ((word = strtok_r(NULL, " \n", &rest)) && *word != '#') {
+		if (*word == '{' || *word == '}') {
+			batch = true;
+			n = 0;
+			continue;
+		}
+		if (n == 6)
+			return false;
+		if (batch)
+			s->batch[n++] = parse_arg(word).value;
+		else
+			s->a[n++] = parse_arg(word);
+	}
+	return true;
 }

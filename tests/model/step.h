@@ -30,6 +30,7 @@ void step_resolve(const struct model *m, const struct step *s, struct m_call *ca
 /* The tests do without: what the model has no room for, what ends the machine. */
 bool step_is_possible(struct model *m, const struct step *s, const struct m_call *call);
 void step_print(FILE *out, const struct step *s);
+bool step_parse(struct step *s, char *line); /* what step_print() wrote; the line is cut up */
 const char *step_name(u64 nr);
 
 /* gen.c */

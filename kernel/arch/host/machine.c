@@ -33,7 +33,7 @@ u32 nr_cpus;
 bool host_threads;
 u64 host_ns;
 void (*host_ipi)(u32 cpu, u8 vector);
-void (*host_relax)(void);
+void (*host_relax)(void), (*host_turn)(void);
 
 static u32 interrupted[MAX_CPUS]; /* an interrupt waits for this CPU */
 static u64 ram_size, boot_next;
@@ -159,6 +159,8 @@ void host_poll(void)
 {
 	u32 id = this_cpu()->id;
 
+	if (host_turn)
+		host_turn();
 	if (__atomic_exchange_n(&interrupted[id], 0, __ATOMIC_SEQ_CST))
 		serve();
 }

@@ -267,6 +267,7 @@ struct domain *whole_start(u64 ram_bytes, u32 ncpus)
 	host_machine_init(ram_bytes, ncpus, "");
 	host_ipi = ipi;
 	host_relax = relax;
+	host_turn = whole_settle;
 	for (u32 i = 0; i < ncpus; i++) {
 		timer_at[i] = PV_FOREVER;
 		enter_kernel(i);

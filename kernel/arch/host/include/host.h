@@ -20,9 +20,10 @@ void host_machine_init(u64 ram_bytes, u32 ncpus, const char *cmdline);
 void host_be(u32 cpu);
 extern bool host_threads;
 extern u64 host_race_seed; /* set before the threads start: where they pause */
-/* Take the place of serving an interrupt at once, and of a spinning CPU's pause (NULL: they do not). */
+/* Take the place of serving an interrupt at once, of a spinning CPU's pause, and of polling for interrupts
+ * between guest instructions (NULL: they do not). */
 extern void (*host_ipi)(u32 cpu, u8 vector);
-extern void (*host_relax)(void);
+extern void (*host_relax)(void), (*host_turn)(void);
 
 /* What a domain is made of here; kernel memory for the struct itself comes from the host. */
 struct domain *host_domain(u32 kind, u64 mem_pages, u64 kmem_pages, u32 vtlb_tables);
