@@ -292,11 +292,13 @@ PV_DRIVER_TEST(pause_arguments, "PVABI-DOM-010.1 PVABI-GEN-007.1")
 	CHECK_OK(dom_destroy(dom));
 }
 
-PV_DRIVER_TEST(unpause_wrong_state, "PVABI-DOM-011.1", PARTS(counter_loop))
+PV_DRIVER_TEST(unpause_wrong_state, "PVABI-DOM-011.2", PARTS(counter_loop))
 {
 	u64 dom = empty_domain(4, 64);
 	struct child *c = child_make(0);
 
+	CHECK_ERR(OP(DOM_CTL, UNPAUSE, dom), ESTATE);
+	CHECK_OK(OP(DOM_CTL, PAUSE, dom));
 	CHECK_ERR(OP(DOM_CTL, UNPAUSE, dom), ESTATE);
 	CHECK_OK(dom_destroy(dom));
 	child_start(c);

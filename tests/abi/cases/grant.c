@@ -233,6 +233,35 @@ PV_DRIVER_TEST(grant_unmap, "PVABI-GRT-009.1", PARTS(unmap_holder))
 	CHECK_OK(revoke(grant));
 }
 
+PV_TEST(grant_uses, "PVABI-GRT-020.1")
+{
+	u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, own_frames(1), 1, GRANT_RW)), at = free_gfn() + 1;
+
+	for (u64 i = 0; i < 4; i++)
+		CHECK_EQ(OP(GRANT_CTL, MAP, grant, at + i, 1, 0), 1);
+	CHECK_ERR(OP(GRANT_CTL, MAP, grant, at + 4, 1, 0), ENOSPC);
+	CHECK_EQ(OP(GRANT_CTL, UNMAP, 0, at + 1, 1), 1);
+	CHECK_EQ(OP(GRANT_CTL, MAP, grant, at + 4, 1, 0), 1);
+}
+
+/* b comes into the half of a that was unmapped, and goes again: a must still know of its other half. */
+PV_TEST(grant_in_between, "PVABI-GRT-021.1")
+{
+	u64 gfn = own_frames(4), at = gfn + 8;
+	u64 a = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 2, GRANT_RW));
+	u64 b = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn + 2, 1, GRANT_RW));
+
+	CHECK_EQ(OP(GRANT_CTL, MAP, a, at, 2, 1), 2);
+	CHECK_EQ(OP(GRANT_CTL, UNMAP, 0, at, 1), 1);
+	CHECK_EQ(OP(GRANT_CTL, MAP, b, at, 1, 1), 1);
+	CHECK_EQ(OP(GRANT_CTL, UNMAP, 0, at, 1), 1);
+	map(PV_SELF, VA, at + 1, 1, RW);
+	*(volatile u64 *)VA = 7;
+	CHECK_OK(revoke(a));
+	CHECK(*(volatile u64 *)VA != 7);
+	CHECK_EQ(OP(MEM_CTL, RELEASE, PV_SELF, gfn, 2), 2);
+}
+
 /* ---- revocation ---- */
 
 static void revoked_holder(void)

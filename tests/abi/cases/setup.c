@@ -113,7 +113,7 @@ PV_TEST(entry_failure_changes_nothing, "PVABI-SET-004.1 PVABI-GEN-010.1")
 	CHECK_EQ(try_read(0x10), 14); /* still arrives where it did */
 }
 
-PV_TEST(kernel_gs, "PVABI-SET-005.1")
+PV_TEST(kernel_gs, "PVABI-SET-005.2")
 {
 	static u64 cell = 0xc0ffee;
 	u64 got;
@@ -123,6 +123,7 @@ PV_TEST(kernel_gs, "PVABI-SET-005.1")
 	CHECK_EQ(got, 0xc0ffee);
 	CHECK_ERR(OP(VCPU_SETUP, SET_KERNEL_GS, 0x800000000000), EINVAL);
 	CHECK_ERR(OP(VCPU_SETUP, SET_KERNEL_GS, 1ull << 63), EINVAL);
+	CHECK_ERR(OP(VCPU_SETUP, SET_KERNEL_GS, PV_HOLE_START), EINVAL);
 	__asm__ volatile("mov %%gs:0, %0" : "=r"(got));
 	CHECK_EQ(got, 0xc0ffee);
 }

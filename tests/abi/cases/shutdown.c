@@ -255,14 +255,16 @@ PV_DRIVER_TEST(fault_breakpoint, "PVABI-DOM-018.1", PARTS(fault_act))
 
 /* ---- afterwards ---- */
 
-PV_DRIVER_TEST(no_second_start, "PVABI-DOM-020.1", PARTS(do_nothing))
+PV_DRIVER_TEST(no_second_start, "PVABI-DOM-020.1", PARTS(do_nothing), .vcpus = 2)
 {
 	struct child *c = child_make(0);
 
+	CHECK_OK(OP(VCPU_CTL, CREATE, c->dom, 1));
 	child_start(c);
 	child_expect_pass(c);
 	CHECK_ERR(OP(DOM_CTL, UNPAUSE, c->dom), ESTATE);
 	CHECK_ERR(OP(VCPU_CTL, START, c->dom, 0), ESTATE);
+	CHECK_ERR(OP(VCPU_CTL, START, c->dom, 1), ESTATE); /* never ran */
 }
 
 static void write_secret(void)
