@@ -69,6 +69,34 @@ static struct arg gfn(struct random *r)
 	return num(ONE_OF(r, M_GFNS, PV_MAX_GFN, PV_MAX_GFN + 1ull, 1ull << 32, ~0ull, 0x8000000000000ull));
 }
 
+/* Mostly one where n gfns of this kind begin. */
+static struct arg gfn_of(struct random *r, const struct m_dom *dom, enum m_kind kind, u64 n)
+{
+	u32 start = (u32)random_below(r, M_GFNS), run = 0;
+
+	if (percent(r, 30))
+		return gfn(r);
+	for (u32 i = 0; i < 2 * M_GFNS; i++) {
+		u32 at = (start + i) % M_GFNS;
+
+		run = at && dom->gfns[at].kind == kind ? run + 1 : 0;
+		if (run >= n && run <= M_GFNS)
+			return num(at + 1 - n);
+	}
+	return gfn(r);
+}
+
+/* Frames of the grant behind a capability, as far as it is one. */
+static u64 grant_size(const struct model *m, const struct m_dom *me, const struct arg *cap)
+{
+	const struct m_cap *c = cap->kind == A_CAP ? &me->caps[cap->value % M_CAPS] : NULL;
+
+	for (u32 i = 0; c && i < M_GRANTS; i++)
+		if (c->type == PV_CAP_GRANT && m->grants[i].serial == c->object)
+			return m->grants[i].n;
+	return 1;
+}
+
 static struct arg count(struct random *r)
 {
 	if (percent(r, 93))
@@ -204,12 +232,12 @@ static void mem_ctl(struct random *r, const struct m_dom *me, struct step *s)
 
 	s->a[0] = num(op);
 	s->a[1] = handle(r, me, PV_CAP_DOMAIN, true);
-	s->a[2] = gfn(r);
+	s->a[2] = gfn_of(r, me, op == PV_MEM_CTL_POPULATE ? M_HOLE : M_PRIVATE, 1);
 	s->a[3] = count(r);
 	s->a[4] = op == PV_MEM_CTL_COPY ? gfn(r) : zero(r);
 }
 
-static void grant_ctl(struct random *r, const struct m_dom *me, struct step *s)
+static void grant_ctl(struct random *r, const struct model *m, const struct m_dom *me, struct step *s)
 {
 	u64 op = ONE_OF(r, 0, 0, 1, 1, 1, 2, 2, 3);
 
@@ -217,19 +245,19 @@ static void grant_ctl(struct random *r, const struct m_dom *me, struct step *s)
 	switch (op) {
 	case PV_GRANT_CTL_CREATE:
 		s->a[1] = handle(r, me, PV_CAP_DOMAIN, true);
-		s->a[2] = gfn(r);
 		s->a[3] = count(r);
+		s->a[2] = gfn_of(r, me, M_PRIVATE, s->a[3].value);
 		s->a[4] = num(percent(r, 95) ? ONE_OF(r, 1, 3, 3) : ONE_OF(r, 0, 2, 4, 7, 1ull << 32));
 		break;
 	case PV_GRANT_CTL_MAP:
 		s->a[1] = handle(r, me, PV_CAP_GRANT, false);
-		s->a[2] = gfn(r);
-		s->a[3] = count(r);
+		s->a[3] = percent(r, 90) ? num(grant_size(m, me, &s->a[1])) : count(r);
+		s->a[2] = gfn_of(r, me, M_HOLE, s->a[3].value);
 		s->a[4] = num(percent(r, 97) ? random_below(r, 2) : 2);
 		break;
 	case PV_GRANT_CTL_UNMAP:
 		s->a[1] = zero(r);
-		s->a[2] = gfn(r);
+		s->a[2] = gfn_of(r, me, M_GRANTED, 1);
 		s->a[3] = count(r);
 		s->a[4] = zero(r);
 		break;
@@ -341,7 +369,7 @@ static void small_calls(struct random *r, const struct m_dom *me, struct step *s
 	}
 }
 
-static void call(struct random *r, const struct m_dom *me, struct step *s)
+static void call(struct random *r, const struct model *m, const struct m_dom *me, struct step *s)
 {
 	s->kind = S_CALL;
 	s->nr = ONE_OF(r, PV_HC_INFO, PV_HC_CONSOLE_WRITE, PV_HC_CAP_CTL, PV_HC_CAP_CTL, PV_HC_CAP_CTL,
@@ -381,7 +409,7 @@ static void call(struct random *r, const struct m_dom *me, struct step *s)
 		mem_ctl(r, me, s);
 		break;
 	case PV_HC_GRANT_CTL:
-		grant_ctl(r, me, s);
+		grant_ctl(r, m, me, s);
 		break;
 	case PV_HC_PORT_CTL:
 		port_ctl(r, me, s);
@@ -420,7 +448,7 @@ bool step_generate(struct random *r, const struct model *m, struct step *s)
 	if (!choose_caller(r, m, s))
 		return false;
 	if (x < 80) {
-		call(r, &m->doms[s->dom], s);
+		call(r, m, &m->doms[s->dom], s);
 		return true;
 	}
 	s->kind = x < 87 ? S_LOAD : x < 94 ? S_STORE : x < 96 ? S_TAKE : x < 97 ? S_IF : x < 98 ? S_MASK : S_TIME;
