@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-MAX_DEPTH = 1000000
+MAX_DEPTH = 100000
 
 
 def need(tool):
@@ -31,8 +31,8 @@ def search(model, directory, variant):
     directory.mkdir(parents=True, exist_ok=True)
     defines = [f"-D{variant}"] if variant else []
     call(["spin", "-a", *defines, model], directory)
-    call(["gcc", "-O2", "-w", "-DSAFETY", "-DNOFAIR", "-o", "pan", "pan.c"], directory)
-    out = call(["./pan", f"-m{MAX_DEPTH}"], directory)
+    call(["gcc", "-O1", "-w", "-DSAFETY", "-DNOFAIR", "-o", "pan", "pan.c"], directory)
+    out = call(["./pan", f"-m{MAX_DEPTH}", "-w22"], directory)
     errors = re.search(r"errors: (\d+)", out)
     states = re.search(r"(\d+) states, stored", out)
     if not errors or not states or "max search depth too small" in out:
