@@ -36,27 +36,31 @@ function(ringfence_add_python_test name file)
 		ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()
 
-# ringfence_add_fuzz_test(NAME runs source... [INCLUDES dir...] [DEFINES d...] [OPTIONS o...]): a libFuzzer
-# target built by clang, run `runs` times from a fixed seed under the label `host`, with more OPTIONS of
-# libFuzzer; the same program without limits is the fuzzer.
+# ringfence_add_fuzz_test(NAME runs source... [INCLUDES dir...] [FLAGS flag...] [OPTIONS o...] [COMMAND command...]):
+# a libFuzzer target built by clang with FLAGS, run `runs` times from a fixed seed under the label `host`, with more
+# OPTIONS of libFuzzer; the same program without limits is the fuzzer. COMMAND replaces the call of the program;
+# it is given its path and `runs`.
 # clang is only needed for these, so they are built by commands of their own.
 find_program(FUZZ_CLANG NAMES clang-14 clang)
 function(ringfence_add_fuzz_test name runs)
-	cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "SOURCES;INCLUDES;DEFINES;OPTIONS")
+	cmake_parse_arguments(PARSE_ARGV 2 ARG "" "" "SOURCES;INCLUDES;FLAGS;OPTIONS;COMMAND")
 	if(NOT FUZZ_CLANG)
 		return()
 	endif()
 	set(sources ${ARG_UNPARSED_ARGUMENTS} ${ARG_SOURCES})
 	list(TRANSFORM ARG_INCLUDES PREPEND -I)
-	list(TRANSFORM ARG_DEFINES PREPEND -D)
 	set(out ${CMAKE_CURRENT_BINARY_DIR}/${name})
 	add_custom_command(OUTPUT ${out}
 		COMMAND ${FUZZ_CLANG} -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined
-			-fno-sanitize-recover=all -Wall -Wextra -Werror ${ARG_INCLUDES} ${ARG_DEFINES}
+			-fno-sanitize-recover=all -Wall -Wextra -Werror ${ARG_INCLUDES} ${ARG_FLAGS}
 			-I${CMAKE_BINARY_DIR}/pv-abi/include ${sources} -o ${out}
 		DEPENDS ${sources} pv_abi_headers ${CMAKE_SOURCE_DIR}/pv-abi/abi.toml
 		VERBATIM)
 	add_custom_target(${name}_program ALL DEPENDS ${out})
-	add_test(NAME host.${name} COMMAND ${out} -seed=1 -runs=${runs} -max_len=192 ${ARG_OPTIONS})
+	if(ARG_COMMAND)
+		add_test(NAME host.${name} COMMAND ${ARG_COMMAND} ${out} ${runs})
+	else()
+		add_test(NAME host.${name} COMMAND ${out} -seed=1 -runs=${runs} -max_len=192 ${ARG_OPTIONS})
+	endif()
 	set_tests_properties(host.${name} PROPERTIES LABELS host TIMEOUT 600)
 endfunction()
