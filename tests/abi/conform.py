@@ -8,7 +8,7 @@
 
 A whole run ends with a line "conforms to NAME: yes|no, N of M mandatory clauses" and fails unless it is yes
 and every documented (operation, error) pair was produced. A run of chosen cases says how they went.
---logs also writes DIR/pv-abi/doc/traceability.md (trace.py).
+--logs also writes DIR/pv-abi/doc/traceability.md (trace_page.py).
 """
 
 import argparse
