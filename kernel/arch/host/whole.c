@@ -37,8 +37,11 @@ static u64 timer_at[MAX_CPUS];
 
 /* ---- entering and leaving the kernel ---- */
 
+static u32 idle_turns; /* a wait has taken; a call is over before it takes many */
+
 static void enter_kernel(u32 cpu)
 {
+	idle_turns = 0;
 	host_be(cpu);
 	in_kernel[cpu] = true;
 	cpu_leave_guest();
@@ -116,8 +119,6 @@ static bool take_one(void)
 
 static void relax(void)
 {
-	static u32 idle_turns;
-
 	idle_turns = take_one() ? 0 : idle_turns + 1;
 	if (idle_turns > 1000)
 		panic("CPU %u waits for what cannot come", this_cpu()->id);
