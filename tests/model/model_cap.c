@@ -114,8 +114,7 @@ static const char *irq_cap(struct model *m, struct m_dom *me, u32 errs, u64 line
 {
 	struct m_cap cap = { PV_CAP_IRQ, PV_RIGHT_IRQ_BIND, 0, (u32)line };
 
-	if (!errs && line >= M_LINES)
-		errs |= E(ERANGE);
+	errs |= line >= M_LINES ? E(ERANGE) : 0;
 	if (!errs && line_taken(m, line))
 		errs |= E(EBUSY);
 	return errs ? m_expect(errs, r, 0, 0) : m_new_handle(me, &cap, r);
