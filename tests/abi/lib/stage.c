@@ -84,7 +84,7 @@ static u64 make_shut(void)
 	batch_put(&gpr, sizeof(gpr));
 	CHECK_OK(OP(VCPU_REGS, SET, dom, 0));
 	CHECK_OK(OP(DOM_CTL, UNPAUSE, dom));
-	for (u32 i = 0; i < 1000; i++) {
+	for (u64 end = clock_ns() + 1000 * MS * PATIENCE; clock_ns() < end;) {
 		dom_status(dom, &s);
 		if (s.state == PV_DOM_SHUTDOWN)
 			return dom;
