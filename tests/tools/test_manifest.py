@@ -143,6 +143,36 @@ class Complaints(unittest.TestCase):
         self.says(HEAD + NEWLIB + "uart = true\n" + NEWLIB.replace('"a"\n', '"b"\n', 1) + "uart = true",
                   "domain[1].uart (b): domain[0] (a) owns the serial line already")
 
+    def test_links(self):
+        two = HEAD + NEWLIB + NEWLIB.replace('"a"\n', '"b"\n', 1) + LINUX
+        link = '[[link]]\nkind = "blk"\nfront = "vm"\nback = "a"\nsize = "4M"\n'
+        parsed = schema.parse(two + link + link.replace('"vm"', '"b"') + 'name = "x"\n').links
+        self.assertEqual([(p.name, p.front, p.back, p.window) for p in parsed],
+                         [("blk0", 2, 0, 2 << 20), ("x", 1, 0, 2 << 20)])
+        self.says(two + "[link]\nx = 1", "link: must be a table, written [[link]]")
+        self.says(two + "[[link]]\n", "link[0].kind (link0): is missing",
+                  "link[0].front (link0): is missing", "link[0].back (link0): is missing",
+                  "link[0].size (link0): is missing")
+        self.says(two + link + "seize = 1",
+                  "link[0].seize (blk0): unknown key (did you mean 'size'?)")
+        self.says(two + link.replace('"blk"', '"blok"'),
+                  "link[0].kind (blok0): 'blok' is not a value (did you mean 'blk'?)")
+        self.says(two + link.replace('"vm"', '"vn"'),
+                  "link[0].front (blk0): there is no domain 'vn' (known: a, b, vm)")
+        self.says(two + link.replace('"vm"', '"a"'),
+                  "link[0].back (blk0): is the domain at the other end")
+        self.says(two + link.replace('"a"', '"vm"').replace('"vm"', '"b"', 1),
+                  "link[0].back (blk0): vm is a linux domain: only a newlib domain can be a device")
+        self.says(two + link.replace("4M", "129M"),
+                  "link[0].size (blk0): 132096K is not from 4K to 128M")
+        self.says(two + link + 'window = "128K"',
+                  "link[0].window (blk0): 128K is not from 256K to 64M")
+        self.says(two + link + 'name = "y"\n' + link + 'name = "y"',
+                  "link[1].name (y): link[0] has this name already")
+        self.says(two + link * 17, "link[16].front (blk16): vm has 16 links already",
+                  "link[16].back (blk16): a has 16 links already")
+        self.says(two + link * 33, "link: 33 links, at most 32")
+
     def test_command_line(self):
         self.says(HEAD + NEWLIB + 'cmdline = "\\n"',
                   "domain[0].cmdline (a): has characters that are not printable ASCII")

@@ -8,7 +8,7 @@ import zlib
 from . import files
 from .abi import ABI, PAGE
 from .errors import Findings
-from .schema import KINDS, MIB, ON_EXIT
+from .schema import KINDS, LINK_KINDS, MIB, ON_EXIT
 
 # Memory the machine needs beside the domains: the microkernel, its frame table, init.
 KERNEL_RESERVE = 16 * MIB
@@ -129,15 +129,22 @@ def _domain_bytes(domain, indices, offset):
         on_exit=ON_EXIT[domain.on_exit])
 
 
+def _link_bytes(link):
+    return ABI.pack(
+        "manifest_link", name=link.name, kind=LINK_KINDS[link.kind],
+        flags=ABI.LINK_READ_ONLY * link.read_only, front=link.front, back=link.back,
+        window_pages=link.window // PAGE, disk_pages=link.size // PAGE)
+
+
 def make_blob(manifest, indices):
     """The manifest blob; indices[i] are the image entries of domain i."""
     domains, strings = b"", b""
     for domain, pair in zip(manifest.domains, indices):
         domains += _domain_bytes(domain, pair, len(strings))
         strings += domain.cmdline.encode() + b"\0"
-    body = domains + strings
+    body = domains + b"".join(_link_bytes(link) for link in manifest.links) + strings
     return ABI.pack("manifest_header", magic=ABI.MANIFEST_MAGIC, version=ABI.MANIFEST_VERSION,
-                    domains=len(manifest.domains), name=manifest.name,
+                    domains=len(manifest.domains), links=len(manifest.links), name=manifest.name,
                     size=ABI.size("manifest_header") + len(body), crc32=zlib.crc32(body),
                     strings_size=len(strings)) + body
 
@@ -160,6 +167,7 @@ def make_image(entries):
 def check_memory(manifest, image_size, mem, findings):
     """Whether the machine, if its size is known, can hold all domains."""
     needs = KERNEL_RESERVE + image_size + sum(d.mem + d.kmem for d in manifest.domains)
+    needs += sum(link.window + link.size for link in manifest.links)
     if mem and needs > mem:
         findings.add("machine.mem", f"needs {(needs + MIB - 1) // MIB}M (domains, boot image, "
                                     f"microkernel), has {mem // MIB}M")

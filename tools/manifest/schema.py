@@ -48,12 +48,28 @@ class Domain:
 
 
 @dataclasses.dataclass
+class Link:
+    index: int
+    name: str
+    kind: str
+    front: int
+    back: int
+    window: int
+    size: int
+    read_only: bool
+
+    def path(self, key):
+        return f"link[{self.index}].{key} ({self.name})"
+
+
+@dataclasses.dataclass
 class Manifest:
     name: str
     init: str
     cpus: int
     mem: int
     domains: list
+    links: list
 
 
 class Table:
@@ -191,6 +207,60 @@ def _domain(data, index, cpus, has_uart, findings):
         on_exit=table.choice("on_exit", ON_EXIT, "report"), vtlb=_vtlb(table))
 
 
+LINK_KEYS = {"name", "kind", "front", "back", "window", "size", "read_only"}
+LINK_KINDS = {"blk": ABI.LINK_BLK}
+
+
+def _end(table, key, domains):
+    """Index of the domain an end of a link names, or None after a finding."""
+    name = table.get(key, str, None, required=True)
+    if name is None:
+        return None
+    for domain in domains:
+        if domain.name == name:
+            return domain.index
+    table.bad(key, f"there is no domain '{name}'" + suggest(name, {d.name for d in domains}))
+    return None
+
+
+def _pages(table, key, default, low, high):
+    size = table.size(key, default, required=default is None)
+    if size and not low <= size // PAGE <= high:
+        table.bad(key, f"{size >> 10}K is not from {low * PAGE >> 10}K to {high * PAGE >> 20}M")
+    return size
+
+
+def _link(data, index, domains, findings):
+    name = data.get("name", f"{data.get('kind', 'link')}{index}")
+    table = Table(data, f"link[{index}]", LINK_KEYS, findings, f" ({name})")
+    if "name" in data:
+        name = _name(table)
+    kind = table.choice("kind", LINK_KINDS)
+    front, back = _end(table, "front", domains), _end(table, "back", domains)
+    if front is not None and front == back:
+        table.bad("back", "is the domain at the other end")
+    elif back is not None and domains[back].kind != "newlib":
+        table.bad("back", f"{domains[back].name} is a linux domain: only a newlib domain can be a device")
+    return Link(
+        index=index, name=name, kind=kind, front=front, back=back,
+        window=_pages(table, "window", 2 * MIB, ABI.LINK_WINDOW_MIN, ABI.LINK_WINDOW_MAX),
+        size=_pages(table, "size", None, 1, ABI.LINK_DISK_MAX),
+        read_only=table.get("read_only", bool, False))
+
+
+def _check_links(manifest, findings):
+    seen, ends = {}, {}
+    for link in manifest.links:
+        if link.name in seen:
+            findings.add(link.path("name"), f"link[{seen[link.name]}] has this name already")
+        seen.setdefault(link.name, link.index)
+        for key, domain in (("front", link.front), ("back", link.back)):
+            ends[domain] = ends.get(domain, 0) + 1
+            if domain is not None and ends[domain] == ABI.MAX_LINKS + 1:
+                findings.add(link.path(key), f"{manifest.domains[domain].name} has "
+                                             f"{ABI.MAX_LINKS} links already")
+
+
 def _check_together(manifest, findings):
     seen = {}
     for domain in manifest.domains:
@@ -212,10 +282,10 @@ def parse(text):
     except tomllib.TOMLDecodeError as error:
         raise ManifestError([f"not valid TOML: {error}"]) from None
     findings = Findings()
-    top = Table(data, "", {"manifest", "image", "machine", "domain"}, findings)
+    top = Table(data, "", {"manifest", "image", "machine", "domain", "link"}, findings)
     if top.get("manifest", int, FORMAT, required=True) != FORMAT:
         top.bad("manifest", f"this tool knows format {FORMAT}")
-    for key, kind in (("image", dict), ("machine", dict), ("domain", list)):
+    for key, kind in (("image", dict), ("machine", dict), ("domain", list), ("link", list)):
         if not isinstance(data.get(key, kind()), kind):
             form = f"[[{key}]]" if kind is list else f"[{key}]"
             raise ManifestError(findings.lines + [f"{key}: must be a table, written {form}"])
@@ -227,14 +297,21 @@ def parse(text):
         findings.add("domain", "a manifest needs at least one [[domain]]")
     if len(entries) > ABI.MANIFEST_MAX_DOMAINS:
         findings.add("domain", f"{len(entries)} domains, at most {ABI.MANIFEST_MAX_DOMAINS}")
-    for index, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise ManifestError(findings.lines + [f"domain[{index}]: must be a table, [[domain]]"])
+    links = data.get("link", [])
+    if len(links) > ABI.MANIFEST_MAX_LINKS:
+        findings.add("link", f"{len(links)} links, at most {ABI.MANIFEST_MAX_LINKS}")
+    for key, tables in (("domain", entries), ("link", links)):
+        for index, entry in enumerate(tables):
+            if not isinstance(entry, dict):
+                raise ManifestError(findings.lines
+                                    + [f"{key}[{index}]: must be a table, [[{key}]]"])
     has_uart = any(entry.get("uart") is True for entry in entries)
+    domains = [_domain(e, i, cpus, has_uart, findings) for i, e in enumerate(entries)]
     manifest = Manifest(
         name=_name(image), init=image.get("init", str, "init.elf"), cpus=cpus,
         mem=machine.size("mem"),
-        domains=[_domain(e, i, cpus, has_uart, findings) for i, e in enumerate(entries)])
+        domains=domains, links=[_link(e, i, domains, findings) for i, e in enumerate(links)])
     _check_together(manifest, findings)
+    _check_links(manifest, findings)
     findings.stop_if_any()
     return manifest

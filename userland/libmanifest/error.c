@@ -35,11 +35,12 @@ const char *mf_error_text(const struct mf_error *err, char *buf, size_t size)
 		[MF_SCOPE_ENTRY] = "image entry ",
 		[MF_SCOPE_MANIFEST] = "the manifest",
 		[MF_SCOPE_DOMAIN] = "domain ",
+		[MF_SCOPE_LINK] = "link ",
 	};
 	struct text text = { buf, size, 0 };
 
 	text_add(&text, subject[err->scope]);
-	if (err->scope == MF_SCOPE_ENTRY || err->scope == MF_SCOPE_DOMAIN) {
+	if (err->scope != MF_SCOPE_IMAGE && err->scope != MF_SCOPE_MANIFEST) {
 		text_add_number(&text, err->index);
 		if (err->name[0]) {
 			text_add(&text, " '");

@@ -14,6 +14,7 @@
 static const char *manifest_check_header(const struct pv_manifest_header *header, uint64_t size)
 {
 	uint64_t domains_size = (uint64_t)header->domains * sizeof(struct pv_manifest_domain);
+	uint64_t links_size = (uint64_t)header->links * sizeof(struct pv_manifest_link);
 
 	if (header->magic != PV_MANIFEST_MAGIC)
 		return "is not a manifest blob (wrong magic)";
@@ -23,11 +24,13 @@ static const char *manifest_check_header(const struct pv_manifest_header *header
 		return "is truncated or too long: its header gives another size";
 	if (!header->domains || header->domains > PV_MANIFEST_MAX_DOMAINS)
 		return "has an impossible number of domains";
-	if (sizeof(*header) + domains_size + header->strings_size != size)
+	if (header->links > PV_MANIFEST_MAX_LINKS)
+		return "has an impossible number of links";
+	if (sizeof(*header) + domains_size + links_size + header->strings_size != size)
 		return "has parts that do not add up to its size";
 	if (!mf_name_ok(header->name))
 		return "has an unreadable name";
-	if (!mf_zero(header->reserved, sizeof(header->reserved)))
+	if (header->reserved0 || !mf_zero(header->reserved, sizeof(header->reserved)))
 		return "has a reserved field that is not zero";
 	if (mf_crc32(0, header + 1, size - sizeof(*header)) != header->crc32)
 		return "is damaged: checksum";
@@ -106,6 +109,53 @@ static const char *domain_check_others(const struct mf_manifest *manifest, uint3
 	return NULL;
 }
 
+static uint32_t link_count_ends(const struct mf_manifest *manifest, uint32_t upto, uint32_t domain)
+{
+	uint32_t ends = 0;
+
+	for (uint32_t i = 0; i < upto; i++)
+		ends += (manifest->links[i].front == domain) + (manifest->links[i].back == domain);
+	return ends;
+}
+
+static const char *link_check_ends(const struct mf_manifest *manifest, uint32_t index)
+{
+	const struct pv_manifest_link *link = &manifest->links[index];
+
+	if (link->front >= manifest->count || link->back >= manifest->count)
+		return "names a domain that does not exist";
+	if (link->front == link->back)
+		return "has the same domain at both ends";
+	if (manifest->domains[link->back].kind != PV_KIND_EXPLICIT)
+		return "has a back end that is not a newlib domain";
+	if (link_count_ends(manifest, index, link->front) >= PV_MAX_LINKS ||
+	    link_count_ends(manifest, index, link->back) >= PV_MAX_LINKS)
+		return "is one more than a domain of it can have";
+	return NULL;
+}
+
+static const char *link_check(const struct mf_manifest *manifest, uint32_t index)
+{
+	const struct pv_manifest_link *link = &manifest->links[index];
+
+	if (!mf_name_ok(link->name))
+		return "has an unreadable name";
+	for (uint32_t i = 0; i < index; i++)
+		if (!memcmp(link->name, manifest->links[i].name, PV_NAME_LEN))
+			return "has the name of another link";
+	if (link->kind != PV_LINK_BLK)
+		return "has an unknown kind";
+	if (link->flags & ~(uint32_t)PV_LINK_READ_ONLY)
+		return "has unknown flags";
+	if (link->window_pages < PV_LINK_WINDOW_MIN || link->window_pages > PV_LINK_WINDOW_MAX)
+		return "has a window that is too small or too large";
+	if (!link->disk_pages || link->disk_pages > PV_LINK_DISK_MAX)
+		return "has an impossible disk";
+	if (!mf_zero(link->reserved, sizeof(link->reserved)))
+		return "has a reserved field that is not zero";
+	return link_check_ends(manifest, index);
+}
+
 bool mf_manifest_open(struct mf_manifest *manifest, const struct mf_image *image,
 		      struct mf_error *err)
 {
@@ -123,7 +173,9 @@ bool mf_manifest_open(struct mf_manifest *manifest, const struct mf_image *image
 	manifest->header = header;
 	manifest->count = header->domains;
 	manifest->domains = (const struct pv_manifest_domain *)(header + 1);
-	manifest->strings = (const char *)(manifest->domains + header->domains);
+	manifest->links = (const struct pv_manifest_link *)(manifest->domains + header->domains);
+	manifest->link_count = header->links;
+	manifest->strings = (const char *)(manifest->links + header->links);
 	for (uint32_t i = 0; i < manifest->count; i++) {
 		const struct pv_manifest_domain *domain = &manifest->domains[i];
 
@@ -136,6 +188,11 @@ bool mf_manifest_open(struct mf_manifest *manifest, const struct mf_image *image
 			bad = domain_check_cmdline(domain, manifest);
 		if (bad)
 			return mf_fail(err, MF_SCOPE_DOMAIN, i, domain->name, bad);
+	}
+	for (uint32_t i = 0; i < manifest->link_count; i++) {
+		bad = link_check(manifest, i);
+		if (bad)
+			return mf_fail(err, MF_SCOPE_LINK, i, manifest->links[i].name, bad);
 	}
 	return true;
 }

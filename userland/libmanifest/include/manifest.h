@@ -21,6 +21,7 @@ enum mf_scope {
 	MF_SCOPE_ENTRY,
 	MF_SCOPE_MANIFEST,
 	MF_SCOPE_DOMAIN,
+	MF_SCOPE_LINK,
 };
 
 /* What is wrong, and with which entry or domain. `what` is a constant sentence fragment. */
@@ -41,8 +42,10 @@ struct mf_image {
 struct mf_manifest {
 	const struct pv_manifest_header *header;
 	const struct pv_manifest_domain *domains;
+	const struct pv_manifest_link *links;
 	const char *strings;
 	uint32_t count;
+	uint32_t link_count;
 };
 
 /* Checks header, table and every entry's bounds, not the checksums of the entries' bytes. */

@@ -14,7 +14,8 @@
 #define ENTRIES 4
 #define TABLES (sizeof(struct pv_image_header) + ENTRIES * sizeof(struct pv_image_entry))
 #define STRINGS 16
-#define BLOB (sizeof(struct pv_manifest_header) + 2 * sizeof(struct pv_manifest_domain) + STRINGS)
+#define BLOB (sizeof(struct pv_manifest_header) + 2 * sizeof(struct pv_manifest_domain) + \
+	      sizeof(struct pv_manifest_link) + STRINGS)
 #define SIZE ((ENTRIES + 1) * PAGE)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,6 +39,7 @@ static void fill_image(uint8_t *bytes)
 	struct pv_image_entry *entries = (void *)(header + 1);
 	struct pv_manifest_header *blob = (void *)(bytes + 2 * PAGE);
 	struct pv_manifest_domain *domains = (void *)(blob + 1);
+	struct pv_manifest_link *link = (void *)(domains + 2);
 
 	memset(bytes, 0, SIZE);
 	header->magic = PV_IMAGE_MAGIC;
@@ -58,7 +60,14 @@ static void fill_image(uint8_t *bytes)
 	blob->name[0] = 'f';
 	fill_domain(&domains[0], '1');
 	fill_domain(&domains[1], '2');
-	memset(domains + 2, 'x', STRINGS - 1);
+	domains[1].kind = PV_KIND_EXPLICIT;
+	blob->links = 1;
+	link->name[0] = 'l';
+	link->kind = PV_LINK_BLK;
+	link->back = 1;
+	link->window_pages = PV_LINK_WINDOW_MIN;
+	link->disk_pages = 1;
+	memset(link + 1, 'x', STRINGS - 1);
 }
 
 /* Makes every checksum right that can be reached without trusting a number of the input. */

@@ -16,9 +16,11 @@
 #define PAGE 4096
 #define ENTRIES 4
 #define DOMAINS 2
+#define LINKS 1
 #define CMDLINE "console=hvc0"
 #define BLOB_SIZE (sizeof(struct pv_manifest_header) + \
-		   DOMAINS * sizeof(struct pv_manifest_domain) + sizeof(CMDLINE))
+		   DOMAINS * sizeof(struct pv_manifest_domain) + \
+		   LINKS * sizeof(struct pv_manifest_link) + sizeof(CMDLINE))
 #define IMAGE_SIZE (5 * PAGE)
 
 /* The test image: page 1 init, page 2 manifest, page 3 kernel, page 4 initrd. */
@@ -28,6 +30,7 @@ struct fixture {
 	struct pv_image_entry *entries;
 	struct pv_manifest_header *blob;
 	struct pv_manifest_domain *domains;
+	struct pv_manifest_link *links;
 	char *strings;
 };
 
@@ -58,6 +61,16 @@ static void fill_domain(struct pv_manifest_domain *domain, const char *name)
 	domain->cmdline_len = sizeof(CMDLINE) - 1;
 }
 
+/* vm1 drives what vm2 serves */
+static void fill_link(struct pv_manifest_link *link)
+{
+	strcpy((char *)link->name, "blk0");
+	link->kind = PV_LINK_BLK;
+	link->back = 1;
+	link->window_pages = 512;
+	link->disk_pages = 256;
+}
+
 static void fixture_make(struct fixture *f)
 {
 	static const char *const names[ENTRIES] = { "init", "manifest", "vmlinux", "initrd" };
@@ -68,7 +81,8 @@ static void fixture_make(struct fixture *f)
 	f->entries = (void *)(f->header + 1);
 	f->blob = (void *)(f->bytes + 2 * PAGE);
 	f->domains = (void *)(f->blob + 1);
-	f->strings = (char *)(f->domains + DOMAINS);
+	f->links = (void *)(f->domains + DOMAINS);
+	f->strings = (char *)(f->links + LINKS);
 
 	f->header->magic = PV_IMAGE_MAGIC;
 	f->header->version = PV_IMAGE_VERSION;
@@ -84,11 +98,14 @@ static void fixture_make(struct fixture *f)
 	f->blob->magic = PV_MANIFEST_MAGIC;
 	f->blob->version = PV_MANIFEST_VERSION;
 	f->blob->domains = DOMAINS;
+	f->blob->links = LINKS;
 	f->blob->size = BLOB_SIZE;
 	f->blob->strings_size = sizeof(CMDLINE);
 	strcpy((char *)f->blob->name, "test");
 	fill_domain(&f->domains[0], "vm1");
 	fill_domain(&f->domains[1], "vm2");
+	f->domains[1].kind = PV_KIND_EXPLICIT;
+	fill_link(&f->links[0]);
 	memcpy(f->strings, CMDLINE, sizeof(CMDLINE));
 	seal(f);
 }
@@ -163,11 +180,26 @@ static void good_image_is_accepted(void **state)
 	CASE(f.blob->domains = 3, "do not add up") \
 	CASE(f.blob->strings_size++, "do not add up") \
 	CASE(f.blob->name[0] = 0, "manifest has an unreadable name") \
-	CASE(f.blob->reserved[7] = 1, "reserved") \
+	CASE(f.blob->reserved[6] = 1, "reserved") \
 	CASE(f.domains[0].name[0] = 0, "domain 0 has an unreadable name") \
 	CASE(strcpy((char *)f.domains[0].name, "init"), "root domain's name") \
 	CASE(strcpy((char *)f.domains[1].name, "vm1"), "domain 1 'vm1' has the name") \
 	CASE(f.domains[0].kind = 2, "unknown kind") \
+	CASE(f.blob->links = 33, "number of links") \
+	CASE(f.blob->links = 2, "do not add up") \
+	CASE(f.blob->reserved0 = 1, "reserved") \
+	CASE(f.links[0].name[0] = 0, "link 0 has an unreadable name") \
+	CASE(f.links[0].kind = 0, "link 0 'blk0' has an unknown kind") \
+	CASE(f.links[0].flags = 2, "unknown flags") \
+	CASE(f.links[0].window_pages = 63, "window that is too small") \
+	CASE(f.links[0].window_pages = 16385, "too large") \
+	CASE(f.links[0].disk_pages = 0, "impossible disk") \
+	CASE(f.links[0].disk_pages = 32769, "impossible disk") \
+	CASE(f.links[0].reserved[2] = 1, "reserved") \
+	CASE(f.links[0].front = 2, "does not exist") \
+	CASE(f.links[0].back = ~0u, "does not exist") \
+	CASE(f.links[0].front = 1, "same domain at both ends") \
+	CASE((f.links[0].front = 1, f.links[0].back = 0), "not a newlib domain") \
 	CASE(f.domains[0].flags = 8, "unknown flags") \
 	CASE(f.domains[0].mem_pages = 0, "amount of memory") \
 	CASE(f.domains[0].mem_pages = PV_MAX_GFN + 2, "amount of memory") \
