@@ -19,23 +19,27 @@ ESCAPE = "\x1d"
 CONSOLE = ("console", {"kernel": "console.elf", "mem": "8M", "uart": True})
 
 
-def manifest_text(domains):
+def table_text(kind, keys):
+    return f"[[{kind}]]\n" + "".join(
+        f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}\n"
+        for key, value in keys.items())
+
+
+def manifest_text(domains, links=()):
     text = 'manifest = 1\n[image]\nname = "talk"\n'
     for name, keys in domains:
         keys = {"name": name, "kind": "newlib", "kernel": "echo.elf", "mem": "4M"} | keys
-        text += "[[domain]]\n" + "".join(
-            f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}\n"
-            for key, value in keys.items())
-    return text
+        text += table_text("domain", keys)
+    return text + "".join(table_text("link", keys) for keys in links)
 
 
 class Talk:
     """A running machine whose serial line is in our hands."""
 
-    def __init__(self, build, name, domains, append="", cpus=1, mem=256):
+    def __init__(self, build, name, domains, append="", cpus=1, mem=256, links=()):
         self.directory = tempfile.TemporaryDirectory(prefix="talk")
         here = pathlib.Path(self.directory.name)
-        image, _ = lower.lower(schema.parse(manifest_text([CONSOLE, *domains])), here, build, mem << 20)
+        image, _ = lower.lower(schema.parse(manifest_text([CONSOLE, *domains], links)), here, build, mem << 20)
         (here / "image").write_bytes(image)
         machine = qemu.Machine(kernel=build / "kernel" / "ringfence.elf", image=here / "image",
                                cpus=cpus, mem=mem, append=append)
@@ -81,6 +85,13 @@ class Talk:
         start = self.at
         self.expect("ringfence> ")
         return self.text[start:self.at]
+
+    def until(self, line, text):
+        """Repeats a command until its answer holds the text."""
+        end = time.monotonic() + LIMIT
+        while text not in (answer := self.command(line)):
+            if time.monotonic() > end:
+                raise Wrong(f"{line} never says '{text}':\n{answer}")
 
     def end(self):
         """Waits for the machine to end; returns its exit status."""

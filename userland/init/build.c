@@ -15,7 +15,7 @@ static int64_t create(struct guest *guest)
 	const struct pv_manifest_domain *spec = guest->spec;
 	struct pv_dom_create args = {
 		.kind = spec->kind,
-		.mem_pages = spec->mem_pages,
+		.mem_pages = spec->mem_pages + links_window_pages(guest),
 		.kmem_pages = spec->kmem_pages,
 		.max_vcpus = spec->vcpus,
 		.vtlb_tables = spec->vtlb_tables,
@@ -117,6 +117,8 @@ static const char *furnish(struct guest *guest, struct built *built)
 	if (!why)
 		why = give_capabilities(guest, built);
 	if (!why)
+		why = links_prepare(guest, built);
+	if (!why)
 		why = load_bytes(guest->dom, built->info_gfn << PV_PAGE_SHIFT, &built->info,
 				 sizeof(built->info));
 	if (ring && !why)
@@ -150,13 +152,16 @@ bool guest_build(struct guest *guest)
 	guest->state = GUEST_RUNNING;
 	guest->started = pv_clock_ns();
 	guest->deadline = PV_FOREVER;
+	links_up(guest);
 	return true;
 }
 
 void guest_destroy(struct guest *guest)
 {
-	int64_t r = pv_dom_destroy(guest->dom);
+	int64_t r;
 
+	links_down(guest);
+	r = pv_dom_destroy(guest->dom);
 	if (r < 0)
 		printf("%s: cannot be destroyed: %s\n", (const char *)guest->spec->name,
 		       pv_strerror(r));

@@ -5,6 +5,7 @@
  *   main.c       checks the image, reads the options, starts everything, runs the event loop
  *   build.c      one domain from the manifest: creation, capabilities, console, first vCPU
  *   layout.c     where things lie in an explicit and in a walked domain; loading
+ *   links.c      virtio links between domains: made, connected, connected anew
  *   supervise.c  what happens when a domain stops: report, detach, destroy, restart, power off
  *   shell.c      the commands the console's shell sends
  *   ctl.c        the line protocol to the console service
@@ -53,6 +54,7 @@ struct guest {
 	enum guest_state state;
 	pv_handle_t dom;
 	bool attached; /* the console knows it */
+	bool again;    /* to be started anew whatever its end */
 	bool held;     /* not started at boot: the cycle test starts it */
 	struct outcome outcome;
 	pv_ns_t deadline; /* of detaching, of a delayed restart, of a cycle's run; PV_FOREVER = none */
@@ -94,6 +96,15 @@ struct built {
 const char *layout_explicit(struct guest *guest, struct built *built);
 const char *layout_walked(struct guest *guest, struct built *built);
 const char *load_bytes(pv_handle_t dom, uint64_t gpa, const void *bytes, uint64_t len);
+
+/* links.c */
+void links_setup(void);	   /* before the first domain is built; does not return on failure */
+uint64_t links_pages(void); /* memory all of them take */
+uint64_t links_window_pages(const struct guest *guest); /* what the front end's quota has on top */
+const char *links_prepare(struct guest *guest, struct built *built); /* its ends; NULL or what is wrong */
+void links_up(struct guest *guest);   /* it runs */
+void links_down(struct guest *guest); /* it is about to be destroyed */
+void links_list(void);
 
 /* supervise.c */
 void supervise_start(void);

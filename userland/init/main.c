@@ -61,8 +61,9 @@ static void check_image(void)
 static void check_memory(void)
 {
 	struct pv_dom_status status;
-	uint64_t needs = 0, has = 0;
+	uint64_t needs, has = 0;
 
+	needs = links_pages();
 	for (unsigned i = 0; i < init.count; i++)
 		needs += init.guests[i].spec->mem_pages + init.guests[i].spec->kmem_pages;
 	if (pv_dom_status(PV_SELF, &status) == 0 && status.mem_quota > status.mem_used)
@@ -141,6 +142,7 @@ int main(void)
 	list_guests();
 	read_options();
 	check_memory();
+	links_setup();
 	supervise_start();
 	started = start_guests();
 	printf("%u of %u domains of '%s' run\n", started, init.count - (init.console ? 1 : 0),

@@ -160,6 +160,25 @@ static void cmd_stats(struct guest *unused, char *args)
 		ctl_answer("there is no domain '%s'", args);
 }
 
+/* As after a crash, but at once and whatever on_exit says. */
+static void cmd_restart(struct guest *guest, char *args)
+{
+	(void)args;
+	if (guest->state != GUEST_RUNNING) {
+		ctl_answer("%s is not running", (const char *)guest->spec->name);
+		return;
+	}
+	guest->again = true;
+	guest_kill(guest);
+}
+
+static void cmd_links(struct guest *unused, char *args)
+{
+	(void)unused;
+	(void)args;
+	links_list();
+}
+
 static void cmd_cycle(struct guest *unused, char *args)
 {
 	(void)unused;
@@ -183,6 +202,8 @@ static const struct command commands[] = {
 	{ "unpause", "NAME", "go on", cmd_unpause, true },
 	{ "destroy", "NAME", "end it and free everything", cmd_destroy, true },
 	{ "create", "NAME", "start it as the manifest says", cmd_create, true },
+	{ "restart", "NAME", "end it and start it anew", cmd_restart, true },
+	{ "links", "", "the links between domains", cmd_links, false },
 	{ "stats", "[NAME]", "counters of the machine or of a domain", cmd_stats, false },
 	{ "cycle", "NAME,N[,MS]", "create and destroy N times, compare counters", cmd_cycle, false },
 	{ "poweroff", "[CODE]", "switch the machine off", cmd_poweroff, false },

@@ -156,6 +156,12 @@ static void finish(struct guest *guest)
 		cycle_ended(guest);
 		return;
 	}
+	if (guest->again) {
+		guest->again = false;
+		guest->deadline = pv_clock_ns();
+		supervise_schedule();
+		return;
+	}
 	if (!idle_code)
 		idle_code = exit_code(o);
 	if (guest == init.exit_with || guest->spec->on_exit == PV_ON_EXIT_SHUTDOWN)

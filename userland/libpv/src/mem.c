@@ -7,7 +7,7 @@
 
 /* Grants are attached in the first gigabyte that the domain's own memory leaves free: close enough
  * to share page-table pages, far enough never to meet the heap. */
-#define WINDOW_PAGES 2048u
+#define WINDOW_PAGES 65536u
 #define WINDOW_ALIGN (1ull << 30)
 
 static uint64_t window_used[WINDOW_PAGES / 64];
@@ -88,27 +88,41 @@ static int64_t window_find(uint64_t n)
 	return -PV_ENOSPC;
 }
 
-int64_t pv_grant_attach(pv_handle_t grant, uint64_t n, int writable, void **addr)
+static int64_t attach_piece(const struct pv_grant_piece *piece, uint64_t va)
 {
-	int64_t page = n ? window_find(n) : -PV_EINVAL;
-	uint64_t va;
-	int64_t r;
+	const uint64_t prot = piece->writable ? PV_PROT_READ | PV_PROT_WRITE : PV_PROT_READ;
+	int64_t r = pv_grant_map(piece->grant, va >> PV_PAGE_SHIFT, piece->pages, piece->writable);
 
+	return r < 0 ? r : pv_as_map_all(PV_SELF, va, va >> PV_PAGE_SHIFT, piece->pages, prot);
+}
+
+int64_t pv_grant_attach_pieces(const struct pv_grant_piece *pieces, unsigned count, void **addr)
+{
+	uint64_t n = 0, at, va;
+	int64_t page, r = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		n += pieces[i].pages;
+	page = n ? window_find(n) : -PV_EINVAL;
 	if (page < 0)
 		return page;
-	va = window_base() + ((uint64_t)page << PV_PAGE_SHIFT);
-	r = pv_grant_map(grant, va >> PV_PAGE_SHIFT, n, writable);
-	if (r < 0)
-		return r;
+	va = at = window_base() + ((uint64_t)page << PV_PAGE_SHIFT);
 	window_mark((uint64_t)page, n, 1);
-	r = pv_as_map_all(PV_SELF, va, va >> PV_PAGE_SHIFT, n,
-			  writable ? PV_PROT_READ | PV_PROT_WRITE : PV_PROT_READ);
+	for (unsigned i = 0; i < count && r >= 0; i++) {
+		r = attach_piece(&pieces[i], at);
+		at += pieces[i].pages << PV_PAGE_SHIFT;
+	}
 	if (r < 0) {
 		pv_grant_detach((void *)va, n);
 		return r;
 	}
 	*addr = (void *)va;
 	return 0;
+}
+
+int64_t pv_grant_attach(pv_handle_t grant, uint64_t n, int writable, void **addr)
+{
+	return pv_grant_attach_pieces(&(struct pv_grant_piece){ grant, n, writable }, 1, addr);
 }
 
 int64_t pv_grant_detach(void *addr, uint64_t n)

@@ -98,7 +98,15 @@ int64_t pv_as_map_all(pv_handle_t dom, uint64_t va, pv_gfn_t gfn, uint64_t npage
  */
 int64_t pv_grant_attach(pv_handle_t grant, uint64_t n, int writable, void **addr);
 
-/* Undoes pv_grant_attach(). The capability stays. */
+/* The same for several grants, one behind the other. */
+struct pv_grant_piece {
+	pv_handle_t grant;
+	uint64_t pages;
+	int writable;
+};
+int64_t pv_grant_attach_pieces(const struct pv_grant_piece *pieces, unsigned count, void **addr);
+
+/* Undoes pv_grant_attach(); n: pages in all. The capabilities stay. */
 int64_t pv_grant_detach(void *addr, uint64_t n);
 
 #endif
