@@ -122,6 +122,36 @@ def restart(boot):
 
 
 @case
+def links(boot):
+    """Each end of a link is restarted; the link comes up again in a new epoch."""
+    t = boot([("e1", {}), ("disk", {"kernel": "blkd.elf"})],
+             links=[{"kind": "blk", "front": "e1", "back": "disk", "size": "1M"}])
+    t.expect(r"disk\| blk0: serves e1, epoch 1")
+    t.shell()
+    want(re.search(r"blk0 .*e1 -> disk  up, epoch 1, window 2048 KiB, disk 1024 KiB",
+                   t.command("links")), "the link is not up")
+    t.command("restart disk")
+    t.until("links", "up, epoch 2")
+    t.command("destroy e1")
+    want("down, epoch 2" in t.command("links"), "the link of a dead front end is not down")
+    t.command("create e1")
+    t.until("links", "up, epoch 3")
+    t.type(ESCAPE + "2")
+    t.expect("serves e1, epoch 3")
+    t.shell()
+    t.command("destroy disk")
+    want("down, epoch 3" in t.command("links"), "the link of a dead back end is not down")
+    want("not running" in t.command("restart disk"), "a dead domain can be restarted")
+    t.command("create disk")
+    t.until("links", "up, epoch 4")
+    t.type(ESCAPE + "2")
+    t.expect("serves e1, epoch 4")
+    t.shell()
+    t.type("poweroff\r")
+    want(t.end() == status.OK, "poweroff is not exit status 0")
+
+
+@case
 def plain_log(boot):
     """Headless: prefixes, the kernel's lines, no escapes, no carriage returns; input still arrives."""
     t = boot([("e1", {}), ("e2", {})], "headless exit-with=e2", cpus=2)

@@ -60,6 +60,11 @@ def service(name, cmdline="", kernel="echo.elf", kind="newlib", **keys):
             + "".join(f"{key} = {quote(value)}\n" for key, value in keys.items()))
 
 
+def link(front, back, **keys):
+    keys = {"kind": "blk", "front": front, "back": back} | keys
+    return "[[link]]\n" + "".join(f"{key} = {quote(value)}\n" for key, value in keys.items())
+
+
 def quote(value):
     if isinstance(value, bool):
         return str(value).lower()

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * crash.c - crash=FIRST,COUNT,EPOCHS: in each epoch up to EPOCHS this domain dies when it comes to a
+ * step of a request (enum vr_step) for the COUNTth time: in epoch 1 at step FIRST, then at the steps
+ * after it. Test builds only.
+ */
+#include "crash.h"
+
+#include <stdio.h>
+
+#include <pv/libpv.h>
+#include <ring/ring.h>
+
+static unsigned first, count_at, epochs;
+static unsigned seen;
+static uint32_t current;
+
+void crash_setup(void)
+{
+	char value[32];
+
+	if (pv_cmdline_get("crash", value, sizeof(value)))
+		sscanf(value, "%u,%u,%u", &first, &count_at, &epochs);
+}
+
+void crash_epoch(uint32_t epoch)
+{
+	current = epoch;
+	seen = 0;
+}
+
+void vr_test_load(void)
+{
+}
+
+void vr_test_store(void)
+{
+}
+
+void vr_test_step(enum vr_step step)
+{
+	if (current && current <= epochs && step == first + current - 1 && ++seen == count_at)
+		pv_dom_shutdown(PV_REASON_PANIC, 100 + step);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* crash.h - dying at a named step, in the test build of the driver domain only. */
+#ifndef BLKD_CRASH_H
+#define BLKD_CRASH_H
+
+#include <stdint.h>
+
+#ifdef VR_TEST_HOOKS
+void crash_setup(void);		  /* reads crash=FIRST,COUNT,EPOCHS off the command line */
+void crash_epoch(uint32_t epoch); /* from now on this epoch is served */
+#else
+static inline void crash_setup(void) {}
+static inline void crash_epoch(uint32_t epoch) { (void)epoch; }
+#endif
+
+#endif
