@@ -2,7 +2,8 @@
 /*
  * crash.c - crash=FIRST,COUNT,EPOCHS: in each epoch up to EPOCHS this domain dies when it comes to a
  * step of a request (enum vr_step) for the COUNTth time: in epoch 1 at step FIRST, then at the steps
- * after it. Test builds only.
+ * after it. crash-store=N,N,N: it dies at the Nth store to memory it shares, another N in each
+ * epoch. Test builds only.
  */
 #include "crash.h"
 
@@ -11,8 +12,11 @@
 #include <pv/libpv.h>
 #include <ring/ring.h>
 
+#define STORES_MAX 5
+
 static unsigned first, count_at, epochs;
 static unsigned seen;
+static unsigned stores[STORES_MAX], stores_seen;
 static uint32_t current;
 
 void crash_setup(void)
@@ -21,12 +25,15 @@ void crash_setup(void)
 
 	if (pv_cmdline_get("crash", value, sizeof(value)))
 		sscanf(value, "%u,%u,%u", &first, &count_at, &epochs);
+	if (pv_cmdline_get("crash-store", value, sizeof(value)))
+		sscanf(value, "%u,%u,%u,%u,%u", &stores[0], &stores[1], &stores[2], &stores[3],
+		       &stores[4]);
 }
 
 void crash_epoch(uint32_t epoch)
 {
 	current = epoch;
-	seen = 0;
+	seen = stores_seen = 0;
 }
 
 void vr_test_load(void)
@@ -35,6 +42,8 @@ void vr_test_load(void)
 
 void vr_test_store(void)
 {
+	if (current && current <= STORES_MAX && ++stores_seen == stores[current - 1])
+		pv_dom_shutdown(PV_REASON_PANIC, 99);
 }
 
 void vr_test_step(enum vr_step step)

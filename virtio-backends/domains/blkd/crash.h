@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #ifdef VR_TEST_HOOKS
-void crash_setup(void);		  /* reads crash=FIRST,COUNT,EPOCHS off the command line */
+void crash_setup(void);		  /* reads crash= and crash-store= off the command line */
 void crash_epoch(uint32_t epoch); /* from now on this epoch is served */
 #else
 static inline void crash_setup(void) {}
