@@ -128,7 +128,7 @@ def links(boot):
              links=[{"kind": "blk", "front": "e1", "back": "disk", "size": "1M"}])
     t.expect(r"disk\| blk0: serves e1, epoch 1")
     t.shell()
-    want(re.search(r"blk0 .*e1 -> disk  up, epoch 1, window 2048 KiB, disk 1024 KiB",
+    want(re.search(r"blk0 .*e1 -> disk  up, epoch 1, window 4096 KiB, disk 1024 KiB",
                    t.command("links")), "the link is not up")
     t.command("restart disk")
     t.until("links", "up, epoch 2")

@@ -148,7 +148,7 @@ class Complaints(unittest.TestCase):
         link = '[[link]]\nkind = "blk"\nfront = "vm"\nback = "a"\nsize = "4M"\n'
         parsed = schema.parse(two + link + link.replace('"vm"', '"b"') + 'name = "x"\n').links
         self.assertEqual([(p.name, p.front, p.back, p.window) for p in parsed],
-                         [("blk0", 2, 0, 2 << 20), ("x", 1, 0, 2 << 20)])
+                         [("blk0", 2, 0, 4 << 20), ("x", 1, 0, 4 << 20)])
         self.says(two + "[link]\nx = 1", "link: must be a table, written [[link]]")
         self.says(two + "[[link]]\n", "link[0].kind (link0): is missing",
                   "link[0].front (link0): is missing", "link[0].back (link0): is missing",
@@ -166,7 +166,7 @@ class Complaints(unittest.TestCase):
         self.says(two + link.replace("4M", "129M"),
                   "link[0].size (blk0): 132096K is not from 4K to 128M")
         self.says(two + link + 'window = "128K"',
-                  "link[0].window (blk0): 128K is not from 256K to 64M")
+                  "link[0].window (blk0): 128K is not from 2048K to 64M")
         self.says(two + link + 'name = "y"\n' + link + 'name = "y"',
                   "link[1].name (y): link[0] has this name already")
         self.says(two + link * 17, "link[16].front (blk16): vm has 16 links already",

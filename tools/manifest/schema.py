@@ -243,7 +243,7 @@ def _link(data, index, domains, findings):
         table.bad("back", f"{domains[back].name} is a linux domain: only a newlib domain can be a device")
     return Link(
         index=index, name=name, kind=kind, front=front, back=back,
-        window=_pages(table, "window", 2 * MIB, ABI.LINK_WINDOW_MIN, ABI.LINK_WINDOW_MAX),
+        window=_pages(table, "window", 4 * MIB, ABI.LINK_WINDOW_MIN, ABI.LINK_WINDOW_MAX),
         size=_pages(table, "size", None, 1, ABI.LINK_DISK_MAX),
         read_only=table.get("read_only", bool, False))
 

@@ -191,7 +191,7 @@ static void good_image_is_accepted(void **state)
 	CASE(f.links[0].name[0] = 0, "link 0 has an unreadable name") \
 	CASE(f.links[0].kind = 0, "link 0 'blk0' has an unknown kind") \
 	CASE(f.links[0].flags = 2, "unknown flags") \
-	CASE(f.links[0].window_pages = 63, "window that is too small") \
+	CASE(f.links[0].window_pages = 511, "window that is too small") \
 	CASE(f.links[0].window_pages = 16385, "too large") \
 	CASE(f.links[0].disk_pages = 0, "impossible disk") \
 	CASE(f.links[0].disk_pages = 32769, "impossible disk") \
