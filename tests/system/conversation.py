@@ -151,6 +151,31 @@ def links(boot):
     want(t.end() == status.OK, "poweroff is not exit status 0")
 
 
+# Writes to its disk and reboots; finds the mark the second time and compares.
+REBOOTER = (
+    "until [ -b /dev/vda ]; do sleep 1; done; if [ x$(head -c 6 /dev/vda) = xmarked ]; then "
+    "a=$(dd if=/dev/vda skip=8 count=1 2>/dev/null | head -c 32); "
+    "b=$(dd if=/dev/vda bs=64k skip=1 count=32 2>/dev/null | md5sum); "
+    "[ x$a = x${b%% *} ] && echo same-$((6*7)); else "
+    "dd if=/dev/urandom of=/tmp/data bs=64k count=32 2>/dev/null; a=$(md5sum < /tmp/data); "
+    "dd if=/tmp/data of=/dev/vda bs=64k seek=1 2>/dev/null; echo marked > /dev/vda; "
+    "echo ${a%% *} | dd of=/dev/vda seek=8 2>/dev/null; sync; reboot -f; sleep 60; fi")
+
+
+@case
+def link_outlives_reboot(boot):
+    """A VM reboots; the disk another domain serves it has what was written before."""
+    t = boot([("vm1", {"kind": "linux", "kernel": "bzImage", "initrd": "shell.cpio", "mem": "64M",
+                       "cmdline": f'console=hvc0 quiet rf.name=vm1 rf.run="{REBOOTER}"'}),
+              ("disk", {"kernel": "blkd.elf"})], mem=512,
+             links=[{"kind": "blk", "front": "vm1", "back": "disk", "size": "4M"}])
+    t.expect("vm1 stopped: asked for a reboot")
+    t.expect("serves vm1, epoch 2")
+    t.expect("same-42")
+    t.type(ESCAPE + "q")
+    want(t.end() == status.OK, "quit is not exit status 0")
+
+
 @case
 def plain_log(boot):
     """Headless: prefixes, the kernel's lines, no escapes, no carriage returns; input still arrives."""

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A disk served by another domain: every block, several requests at a time, deaths of the server."""
+"""A disk served by another domain to a newlib front end and to Linux: data, a file system, deaths."""
 
 import random
 import re
 import sys
 
 import harness
-from harness import case, link, nightly, service
+from harness import case, link, nightly, service, vm
 
 
 @case
@@ -60,6 +60,59 @@ def link_newlib_deaths_many(system):
         seed += 1
         deaths += deaths_anywhere(system, 1000 + seed)
     print(f"{deaths} deaths in {seed} boots")
+
+
+# ---- Linux ----
+
+WAIT = "until [ -b /dev/vda ]; do sleep 1; done; "
+FORGET = "echo 3 > /proc/sys/vm/drop_caches; "
+DATA = "dd if=/dev/urandom of=/tmp/data bs=64k count=64 2>/dev/null; a=$(md5sum < /tmp/data); "
+WRITE = "dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/dev/null; "
+READ = "b=$(dd if=/dev/vda bs=4k count=1024 2>/dev/null | md5sum); "
+SAME = "[ x${a%% *} = x${b%% *} ] && echo same-$((6*7)); "
+
+
+def linux(system, run, disk=None, mem=512, **keys):
+    system.boot(system.image(vm("vm1", run), disk or service("disk", kernel="blkd.elf"),
+                             link("vm1", "disk", size="8M", **keys)),
+                append="exit-with=vm1", mem=mem)
+    system.healthy()
+
+
+@case
+def link_disk(system):
+    """Written, forgotten, read back; then a file system with files in it."""
+    linux(system, WAIT + "cat /sys/block/vda/size; " + DATA + WRITE + FORGET + READ + SAME
+         + "mke2fs /dev/vda > /dev/null && mkdir /m && mount -t ext4 /dev/vda /m && cp /tmp/data /m/f && "
+         "umount /m && " + FORGET + "mount -t ext4 /dev/vda /m && b=$(md5sum < /m/f); "
+         "[ x${a%% *} = x${b%% *} ] && echo files-$((6*7))")
+    system.said(r"^vm1\| 16384", r"^vm1\| same-42", r"^vm1\| files-42", r"serves vm1, epoch 1")
+
+
+@case
+def link_small_window(system):
+    """The smallest window: requests wait for room in it."""
+    linux(system, WAIT + DATA + WRITE + FORGET + READ + SAME, window="2M")
+    system.said(r"^vm1\| same-42")
+
+
+@case
+def link_read_only(system):
+    linux(system, WAIT + "cat /sys/block/vda/ro; echo x > /dev/vda || echo refused-$((6*7))",
+         read_only=True)
+    system.said(r"^vm1\| 1$", r"^vm1\| refused-42")
+
+
+@case
+def link_back_end_dies(system):
+    """The back end dies at each step of a request, in the middle of I/O; nothing is lost and the VM sees
+    a slow disk."""
+    for first in (0, 3):
+        disk = service("disk", f"crash={first},9,3", kernel="blkd_crash.elf", on_exit="restart")
+        linux(system, WAIT + DATA + WRITE + FORGET + READ + SAME, disk)
+        system.said(r"^vm1\| same-42", r"serves vm1, epoch 4",
+                    *(rf"disk stopped: panic, code {100 + first + i}" for i in range(3)))
+        system.never(r"I/O error", r"does not answer")
 
 
 if __name__ == "__main__":
