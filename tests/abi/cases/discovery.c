@@ -94,7 +94,8 @@ static void all_zero(const void *data, u64 size)
 PV_DRIVER_TEST(root_reserved_fields, "PVABI-BOO-001.1")
 {
 	all_zero(start->reserved, sizeof(start->reserved));
-	CHECK_EQ(start->reserved0, 0);
+	CHECK_EQ(start->link_count, 0);
+	all_zero(start->links, sizeof(start->links));
 	for (u32 i = 0; i < start->memmap_count; i++) {
 		CHECK_EQ(start->memmap[i].reserved, 0);
 		CHECK(start->memmap[i].type == PV_MEM_RAM || start->memmap[i].type == PV_MEM_RESERVED);
