@@ -30,6 +30,7 @@ static struct guest guest;
 static struct vcpu *vcpu[CPUS];
 static gfn_t roots[4];
 static bool stop;
+static u32 working; /* threads that have not come to their end */
 static u64 milliseconds = 200, first_seed = 1, last_seed = 20, seed;
 
 struct worker {
@@ -65,7 +66,13 @@ static void *run_worker(void *arg)
 		w->body(w->cpu);
 		__atomic_fetch_add(&w->rounds, 1, __ATOMIC_RELAXED);
 	}
-	host_run(NULL); /* from here on nobody waits for this CPU */
+	/* Idle from here on, as a CPU is: whoever still works may wait for its epoch to pass here. */
+	host_run(NULL);
+	__atomic_fetch_sub(&working, 1, __ATOMIC_RELAXED);
+	while (__atomic_load_n(&working, __ATOMIC_RELAXED)) {
+		host_poll();
+		sched_yield();
+	}
 	return NULL;
 }
 
@@ -74,6 +81,7 @@ static void run_all(void (*const bodies[])(u32), u32 n)
 	struct worker w[CPUS];
 
 	__atomic_store_n(&stop, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&working, n, __ATOMIC_RELAXED);
 	host_race_seed = seed;
 	host_threads = true;
 	for (u32 i = 0; i < n; i++) {
