@@ -30,18 +30,26 @@ static void eat_kernel_memory(u64 dom)
 	}
 }
 
-static u64 starved_domain(u32 kind)
+/* vCPU 0, frames 16 and 17, and little kernel memory. */
+static u64 domain_with_two_frames(u32 kind, u32 max_vcpus)
 {
 	struct pv_dom_create args = dom_defaults();
 
 	args.kind = kind;
 	args.mem_pages = 256;
 	args.kmem_pages = 48;
-	args.max_vcpus = 4;
+	args.max_vcpus = max_vcpus;
 	u64 dom = TRY(dom_create(host, &args));
 
 	CHECK_OK(OP(VCPU_CTL, CREATE, dom, 0));
 	populate(dom, 16, 2);
+	return dom;
+}
+
+static u64 starved_domain(u32 kind)
+{
+	u64 dom = domain_with_two_frames(kind, 4);
+
 	eat_kernel_memory(dom);
 	return dom;
 }
@@ -103,17 +111,7 @@ static u64 nearly_starved(u64 (*make)(void))
 
 static u64 walked_with_two_frames(void)
 {
-	struct pv_dom_create args = dom_defaults();
-
-	args.kind = PV_KIND_WALKED;
-	args.mem_pages = 256;
-	args.kmem_pages = 48;
-	args.max_vcpus = 2;
-	u64 dom = TRY(dom_create(host, &args));
-
-	CHECK_OK(OP(VCPU_CTL, CREATE, dom, 0));
-	populate(dom, 16, 2);
-	return dom;
+	return domain_with_two_frames(PV_KIND_WALKED, 2);
 }
 
 PV_DRIVER_TEST(starved_regs_root, "PVABI-HOS-004.1 PVABI-GEN-010.1 PVABI-GEN-012.1")
