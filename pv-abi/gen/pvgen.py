@@ -10,16 +10,16 @@ Writes OUTDIR/include/pv/abi.h      C and assembler header (kernel, newlib, host
        OUTDIR/doc/reference.md      the manual's reference chapter
 """
 import pathlib
-import re
 import sys
 import tomllib
+
+import registry
 
 SIZES = {"u8": 1, "u16": 2, "u32": 4, "s32": 4, "u64": 8, "s64": 8}
 C_TYPES = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "s32": "int32_t",
            "u64": "uint64_t", "s64": "int64_t"}
 DUAL = "(GPL-2.0-only WITH Linux-syscall-note) OR BSD-2-Clause"
 MAX_CALLS = 28
-CLAUSE = re.compile(r"PVABI-[A-Z]{3}-\d{3}\.[1-9]\d*")
 
 
 class AbiError(Exception):
@@ -80,14 +80,9 @@ def check(abi):
         if ranks != sorted(ranks):
             raise AbiError(f"hypercall {call['name']}: errors are not in order of precedence")
         check_operations(call)
-    seen, areas = {}, {area["name"] for area in abi.get("area", [])}
-    for clause in abi.get("clause", []):
-        if not CLAUSE.fullmatch(clause["id"]) or clause["id"][6:9] not in areas:
-            raise AbiError(f"clause {clause['id']} is not PVABI-<area>-<number>.<revision> "
-                           "of an area that is defined")
-        if clause["id"] in seen:
-            raise AbiError(f"clause {clause['id']} is defined twice")
-        seen[clause["id"]] = clause
+    wrong = registry.problems(abi)
+    if wrong:
+        raise AbiError("\n    ".join(wrong))
 
 
 def literal(value):
@@ -181,8 +176,9 @@ def reference(abi, shapes):
     version = f"{abi['abi']['major']}.{abi['abi']['minor']} ({abi['abi']['stage']})"
     lines = ["<!-- SPDX-License-Identifier: BSD-2-Clause -->",
              "<!-- Generated from pv-abi/abi.toml -->",
-             f"# Ringfence ABI {version}: reference", "", "## Errors, in order of precedence", "",
-             "| value | name | meaning |", "|-|-|-|"]
+             f"# Ringfence ABI {version}: reference", "", "## Conventions", ""]
+    lines += [f"- **{rule['name']}**: {rule['doc']}" for rule in abi["convention"]]
+    lines += ["", "## Errors, in order of precedence", "", "| value | name | meaning |", "|-|-|-|"]
     lines += [f"| {e['value']} | PV_{e['name']} | {e['doc']} |" for e in abi["error"]]
     lines += ["", "## Hypercalls", ""]
     for call in abi["hypercall"]:
@@ -216,11 +212,13 @@ def reference(abi, shapes):
 
 def clauses(abi):
     """The promises, one table an area; tests/abi/clauses.py sees to it that each is tested."""
-    lines, areas = ["## Clauses", ""], {area["name"]: area["doc"] for area in abi.get("area", [])}
-    for name, doc in areas.items():
-        lines += [f"### {name}: {doc}", "", "| clause | promise |", "|-|-|"]
-        lines += [f"| {clause['id']} | {clause['text']} |" for clause in abi["clause"]
-                  if clause["id"][6:9] == name] + [""]
+    lines = ["## Clauses", ""]
+    for area in abi["area"]:
+        lines += [f"### {area['name']}: {area['doc']}", "", area.get("rationale", ""), "",
+                  "| clause | since | promise | because |", "|-|-|-|-|"]
+        lines += [f"| {clause.id} | {clause.since} | {clause.text} "
+                  f"| {clause.rationale if clause.own_rationale else ''} |"
+                  for clause in registry.clauses(abi) if clause.area == area["name"]] + [""]
     return lines
 
 

@@ -347,7 +347,7 @@ PV_DRIVER_TEST(destroy_in_steps, "PVABI-DOM-012.1 PVABI-GEN-012.1")
 	CHECK_ERR(OP(DOM_CTL, STATUS, dom), ECAP);
 }
 
-PV_DRIVER_TEST(revoke_in_steps, "PVABI-GRT-011.1 PVABI-GEN-012.1")
+PV_DRIVER_TEST(revoke_in_steps, "PVABI-GRT-011.2 PVABI-GEN-012.1")
 {
 	u64 dom = quota_domain(), gfn = DRIVER_WINDOW_GFN + 450;
 	u64 grant = TRY(OP(GRANT_CTL, CREATE, dom, 16, 1, GRANT_RW));

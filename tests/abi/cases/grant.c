@@ -289,7 +289,7 @@ static void revoked_holder(void)
 		done += TRY(OP(GRANT_CTL, UNMAP, 0, gfn + done, 2 - done));
 }
 
-PV_DRIVER_TEST(grant_revoke, "PVABI-GRT-010.1 PVABI-GRT-011.1", PARTS(revoked_holder))
+PV_DRIVER_TEST(grant_revoke, "PVABI-GRT-010.1 PVABI-GRT-011.2", PARTS(revoked_holder))
 {
 	u64 *va, gfn = driver_pages(2, &va);
 	u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 2, GRANT_RW));

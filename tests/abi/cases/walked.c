@@ -259,7 +259,7 @@ static const u8 code_hlt[] = { 0xf4 };
 static const u8 code_loop[] = { 0xeb, 0xfe };
 static const u8 code_jump[] = { 0xff, 0xe0 };				/* jmp *%rax */
 
-PV_TEST(user_syscall, "PVABI-WLK-009.1", WALKED)
+PV_TEST(user_syscall, "PVABI-WLK-009.2", WALKED)
 {
 	enter();
 	user_pages(code_syscall, sizeof(code_syscall));
@@ -341,7 +341,7 @@ PV_TEST(user_privileged, "PVABI-WLK-010.1 PVABI-ISO-005.1", WALKED)
 	CHECK_EQ(vcs0->uframe.vector, 13);
 }
 
-PV_TEST(user_interrupted, "PVABI-WLK-009.1 PVABI-TIM-007.1", WALKED)
+PV_TEST(user_interrupted, "PVABI-WLK-009.2 PVABI-TIM-007.1", WALKED)
 {
 	enter();
 	user_pages(code_loop, sizeof(code_loop));
@@ -445,11 +445,11 @@ SMALL_CACHES(flush_makes_changes_seen, "PVABI-WLK-007.1");
 SMALL_CACHES(upgrade_without_flush, "PVABI-WLK-005.1");
 SMALL_CACHES(two_roots, "PVABI-WLK-016.1");
 SMALL_CACHES(drop_and_destroy, "PVABI-WLK-015.1");
-SMALL_CACHES(user_syscall, "PVABI-WLK-009.1");
+SMALL_CACHES(user_syscall, "PVABI-WLK-009.2");
 SMALL_CACHES(user_faults, "PVABI-WLK-010.1");
 SMALL_CACHES(user_write_faults, "PVABI-WLK-010.1");
 SMALL_CACHES(user_jumps_away, "PVABI-WLK-010.1");
-SMALL_CACHES(user_interrupted, "PVABI-WLK-009.1");
+SMALL_CACHES(user_interrupted, "PVABI-WLK-009.2");
 SMALL_CACHES(tables_outside, "PVABI-WLK-013.1");
 SMALL_CACHES(absent_memory, "PVABI-WLK-013.1");
 
