@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every clause of the ABI is cited by a test, every citation names a clause of this revision.
 
-Usage: clauses.py ABI.toml DIR [--table OUT.md]
+Usage: clauses.py ABI.toml DIR [--table OUT.md] [--citations OUT.json]
 Looks for PVABI-<area>-<number>.<revision> in the C and Python files below DIR. --table writes which
-tests stand behind each clause.
+tests stand behind each clause, --citations the same for the manual.
 """
 import argparse
+import json
 import pathlib
 import re
 import sys
@@ -68,6 +69,7 @@ def main():
     parser.add_argument("abi", type=pathlib.Path)
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--table", type=pathlib.Path)
+    parser.add_argument("--citations", type=pathlib.Path)
     options = parser.parse_args()
     clauses, found = clauses_of(options.abi), citations(options.directory.resolve())
     abi, profile = profile_abi.load(ROOT)
@@ -76,6 +78,8 @@ def main():
         sys.exit("\n".join(wrong))
     if options.table:
         options.table.write_text(table(clauses, found))
+    if options.citations:
+        options.citations.write_text(json.dumps(found, indent=1, sort_keys=True))
     print(f"{len(clauses)} clauses, each with a test")
 
 

@@ -84,6 +84,9 @@ def _parser():
     abi.add_argument("--cpu", metavar="MODEL", help="QEMU's CPU model")
     abi.add_argument("--cpus", type=_count(1, 16), metavar="N", help="processors of the machine (default: 1)")
     abi.add_argument("--real-time", action="store_true", help="without counting instructions")
+    manual = commands.add_parser("manual", help="build the manual of the ABI and say where it is, or show a page of it")
+    manual.add_argument("page", nargs="?", metavar="PAGE", help="a hypercall (as_map), pv-abi, structures, constants, "
+                        "clauses")
     bench = commands.add_parser("bench", help="measure a VM against native Linux")
     bench.add_argument("--only", metavar="NAME", help="one row of the table")
     bench.add_argument("--output", metavar="FILE", help="write the table (Markdown) to FILE")
@@ -128,6 +131,8 @@ def _dispatch(options, parser, commands):
         from . import test as module
     elif name == "abi":
         from . import abi as module
+    elif name == "manual":
+        from . import manual as module
     elif name == "bench":
         from . import bench as module
     elif name == "gdb":
