@@ -8,6 +8,7 @@
 A program that prints every number, size and offset is made from the generated headers and run as built by
 gcc and clang, for 64 and 32 bits, with the header of the kernel and domains and with that of Linux. All
 must print the golden copy. Whoever changes it sees in the diff which number guests are built on has moved.
+PVABI-LAY-001.1 PVABI-LAY-002.1
 """
 
 import argparse
