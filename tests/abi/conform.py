@@ -31,7 +31,7 @@ STAT = re.compile(r"# stat (\S+) checks=(\d+) good=(\d+) bad=(\d+) vcpus=(\d+) e
 SEEN = re.compile(r"# seen (\d+) (\d+) 0x([0-9a-f]+)")
 MEMORY = 512
 # The boots of a whole run: areas, and what needs a second CPU.
-AREAS = ("GEN,INF,CON,CPU,MSR,HST,BOO CAP DOM,SCH VCP,REG,SET,WAI,TIM MAP,MEM,GRT EVT,PRT,SND,IPI,SEG,DBG,ISO "
+AREAS = ("GEN,INF,CON,CPU,MSR,HST,BOO CAP DOM,SCH VCP,REG,SET,WAI,TIM MAP,MEM,GRT,VLK EVT,PRT,SND,IPI,SEG,DBG,ISO "
          "WLK HOS ADV").split()
 EVERYTHING = [(f"abi={areas}", 1) for areas in AREAS] + [("abi.clause=PVABI-SCH-007,PVABI-VCP-010", 2)]
 
