@@ -43,6 +43,7 @@ struct cpu {
 	u64 *gdt;
 	i64 tsc_warp; /* worst backward step seen against CPU 0 at boot, in cycles */
 	u32 tsc_check; /* boot: first turn of this CPU's counter comparison */
+	u32 locks; /* held; counted where there are race points only */
 } __aligned(64);
 
 BUILD_ASSERT(offsetof(struct cpu, current) == CPU_CURRENT);

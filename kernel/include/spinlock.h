@@ -51,6 +51,7 @@ static inline void spin_lock(struct spinlock *l)
 		flush_serve_mailbox();
 	}
 	atomic_store_relaxed(&l->owner, this_cpu()->id + 1);
+	RACE_LOCKS(1);
 	RACE_POINT();
 }
 
@@ -62,6 +63,7 @@ static inline warn_unused_result bool spin_trylock(struct spinlock *l)
 	if (!atomic_cmpxchg(&l->next, &ticket, (u16)(serving + 1)))
 		return false;
 	atomic_store_relaxed(&l->owner, this_cpu()->id + 1);
+	RACE_LOCKS(1);
 	return true;
 }
 
@@ -70,6 +72,7 @@ static inline void spin_unlock(struct spinlock *l)
 #ifdef CONFIG_DEBUG
 	ASSERT(spin_is_mine(l));
 #endif
+	RACE_LOCKS(-1);
 	atomic_store_relaxed(&l->owner, 0u);
 	atomic_store_release(&l->serving, (u16)(l->serving + 1));
 	RACE_POINT();

@@ -20,6 +20,7 @@
 #include "counters.h"
 #include "cpu.h"
 #include "domain.h"
+#include "panic.h"
 #include "race.h"
 #include "vcpu.h"
 
@@ -72,6 +73,7 @@ void flush_cpus(u64 mask)
 	u32 self = this_cpu()->id;
 	u64 wait = 0;
 
+	ASSERT_NO_LOCK();
 	for (u64 rest = mask & ~BIT(self); rest; rest &= rest - 1) {
 		u32 cpu = bit_lowest(rest);
 
