@@ -9,6 +9,7 @@
 #include "cap.h"
 
 #include "counters.h"
+#include "fail.h"
 #include "irq.h"
 #include "mm.h"
 #include "nospec.h"
@@ -56,6 +57,8 @@ static i64 take_index_locked(struct domain *dom)
 	u32 index = dom->cap_free;
 	struct cap **page;
 
+	if (FAIL_POINT(PV_ENOSPC))
+		return -PV_ENOSPC;
 	if (index) {
 		dom->cap_free = entry_locked(dom, index)->index;
 		return index;

@@ -12,8 +12,10 @@
 #include "console.h"
 #include "counters.h"
 #include "domain_impl.h"
+#include "fail.h"
 #include "log.h"
 #include "nospec.h"
+#include "panic.h"
 #include "port.h"
 #include "rootdom.h"
 #include "sched.h"
@@ -63,6 +65,8 @@ static struct domain_ref slot_take(void)
 {
 	struct domain_ref ref = { 0, 0 };
 
+	if (FAIL_POINT(PV_ENOSPC))
+		return ref;
 	spin_lock(&domain_table_lock);
 	for (u32 i = ROOT_SLOT; i < MAX_DOMAINS && !ref.gen; i++) {
 		if (slot_taken[i])
@@ -88,6 +92,8 @@ static int quota_take(struct domain *parent, u64 pages)
 
 	if (!parent)
 		return 0;
+	if (FAIL_POINT(PV_ENOMEM))
+		return err;
 	mm = &parent->mm;
 	spin_lock(&mm->lock);
 	if (mm->mem_quota - mm->mem_used >= pages) {

@@ -8,6 +8,7 @@
 #include "bits.h"
 #include "cap.h"
 #include "console.h"
+#include "fail.h"
 #include "irq.h"
 #include "log.h"
 #include "race.h"
@@ -175,7 +176,7 @@ static int give_ports(struct domain *dom, u64 first, u64 count)
 		err = -PV_EDEAD;
 	} else if (ports_taken_locked(dom, first, count)) {
 		err = -PV_EBUSY;
-	} else {
+	} else if (!FAIL_POINT(PV_ENOSPC)) {
 		for (u32 r = 0; r < ARRAY_SIZE(dom->ioports) && err; r++) {
 			if (dom->ioports[r].count)
 				continue;

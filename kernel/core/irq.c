@@ -12,7 +12,9 @@
 #include "atomic.h"
 #include "bits.h"
 #include "counters.h"
+#include "fail.h"
 #include "nospec.h"
+#include "panic.h"
 #include "port.h"
 #include "trace.h"
 #include "vcpu.h"
@@ -106,6 +108,8 @@ static void irq_handler(u8 vector)
 
 static u32 vector_take_locked(u32 key)
 {
+	if (FAIL_POINT(PV_ENOSPC))
+		return 0;
 	for (u32 i = 0; i < NR_VECTORS; i++) {
 		if (vector_line[i])
 			continue;

@@ -14,9 +14,11 @@
 #include "bits.h"
 #include "console.h"
 #include "counters.h"
+#include "fail.h"
 #include "irq.h"
 #include "mm.h"
 #include "nospec.h"
+#include "panic.h"
 #include "race.h"
 #include "vcpu.h"
 
@@ -77,6 +79,8 @@ static i64 alloc_locked(struct domain *dom)
 
 	if (domain_is_dying(dom))
 		return -PV_EDEAD;
+	if (FAIL_POINT(PV_ENOSPC))
+		return -PV_ENOSPC;
 	if (nr) {
 		p = port_entry(dom, nr);
 		dom->port_free = p->line;

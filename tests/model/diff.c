@@ -8,10 +8,12 @@
  *   --episode  replay this one alone
  *   --steps    steps of an episode (default 4000)
  *   --every    calls between two comparisons of the whole state (default 64)
+ *   --fail     1: before a step is played, it is tried with each thing it asks for used up (failing.c)
  *
  * Each episode runs in a child process. When the two disagree, or the child dies, the sequence is shrunk by
  * leaving steps out as long as something is still wrong, and printed. The exit status is then 1.
  */
+#include "failing.h"
 #include "machine.h"
 
 #include <stdlib.h>
@@ -26,14 +28,15 @@
 #define MAX_TRIALS 3000
 
 static struct {
-	u64 calls, seed, steps, every;
+	u64 calls, seed, steps, every, fail;
 	i64 episode;
-} options = { 400000, 1, 4000, 64, -1 };
+} options = { 400000, 1, 4000, 64, 0, -1 };
 
 /* What a child tells its parent; it may die at any time. */
 static struct shared {
 	u64 calls, states, nr_steps;
 	u64 histogram[PV_HC_COUNT + 1][RESULTS];
+	struct failing_count failing[FAILING_MAX];
 	char wrong[300];
 	i64 last;
 	struct step steps[MAX_STEPS];
@@ -52,7 +55,8 @@ static void count_result(u64 nr, i64 r)
 static const char *one_step(struct model *m, const struct step *s)
 {
 	i64 result;
-	const char *wrong = machine_step(m, s, &result);
+	const char *wrong = options.fail ? failing_step(m, s, shared->failing, &result) :
+					   machine_step(m, s, &result);
 
 	shared->last = result;
 	if (s->kind == S_CALL)
@@ -197,9 +201,10 @@ static void report(u64 episode, u64 seed)
 
 	printf("DIVERGENCE seed %llu episode %llu step %llu: %s\n", (unsigned long long)options.seed,
 	       (unsigned long long)episode, (unsigned long long)n, shared->wrong);
-	printf("replay: model_diff --seed %llu --episode %llu --steps %llu --every %llu\n",
+	printf("replay: model_diff --seed %llu --episode %llu --steps %llu --every %llu%s\n",
 	       (unsigned long long)options.seed, (unsigned long long)episode,
-	       (unsigned long long)options.steps, (unsigned long long)options.every);
+	       (unsigned long long)options.steps, (unsigned long long)options.every,
+	       options.fail ? " --fail 1" : "");
 	(void)seed;
 	memcpy(steps, shared->steps, n * sizeof(*steps));
 	n = shrink(steps, n);
@@ -253,6 +258,8 @@ static void parse(int argc, char **argv)
 			options.steps = value < MAX_STEPS ? value : MAX_STEPS;
 		else if (!strcmp(argv[i], "--every"))
 			options.every = value ? value : 1;
+		else if (!strcmp(argv[i], "--fail"))
+			options.fail = value;
 		else if (!strcmp(argv[i], "--episode"))
 			options.episode = (i64)value;
 	}
@@ -285,5 +292,5 @@ int main(int argc, char **argv)
 	       "kernel and model agree\n",
 	       (unsigned long long)options.seed, (unsigned long long)shared->calls, (unsigned long long)episode,
 	       (unsigned long long)shared->states, seconds, (double)shared->calls / seconds);
-	return 0;
+	return options.fail && options.episode < 0 && !failing_report(shared->failing);
 }

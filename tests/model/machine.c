@@ -100,14 +100,19 @@ static u32 first_free(const struct model *m)
 	return i;
 }
 
-static const char *call_both(struct model *m, struct vcpu *v, const struct m_call *c, i64 *result)
+static const char *call_both(struct model *m, struct vcpu *v, const struct m_call *c, struct failing *f, i64 *result)
 {
 	static char text[200];
 	u32 place = first_free(m);
 	const char *expected;
 
 	m->doms[c->dom].vcpus[c->vcpu].answer = -1;
+	host_fail_arm(f->nth);
 	*result = call(v, c);
+	f->site = host_fail_disarm();
+	f->refused = f->site && (*result == -PV_ENOMEM || *result == -PV_ENOSPC);
+	if (f->refused)
+		return NULL;
 	expected = model_call(m, c, *result);
 	if (expected) {
 		snprintf(text, sizeof(text), "%s returned %lld, expected %s", step_name(c->nr),
@@ -121,7 +126,7 @@ static const char *call_both(struct model *m, struct vcpu *v, const struct m_cal
 
 /* ---- what a guest does itself ---- */
 
-static const char *access_both(struct model *m, const struct step *s, bool write)
+static const char *access_both(struct model *m, const struct step *s, bool write, struct failing *f)
 {
 	u32 page = (u32)s->a[0].value % M_PAGES;
 	u64 *expected = model_access(m, s->dom, page, write), error, got;
@@ -130,7 +135,12 @@ static const char *access_both(struct model *m, const struct step *s, bool write
 
 	if (m->doms[s->dom].kind == PV_KIND_WALKED && !expected)
 		return NULL; /* absent memory reads as ones: not in the model */
+	host_fail_arm(f->nth);
 	r = host_access((u64)page * PAGE_SIZE + TAG_OFFSET, write ? HOST_WRITE : HOST_READ, &p, &error);
+	f->site = host_fail_disarm();
+	f->refused = f->site && r == HOST_FATAL;
+	if (f->refused)
+		return NULL;
 	if (r == HOST_FATAL && !m_enough(&m->doms[s->dom]))
 		return NULL;
 	if ((r == HOST_OK) != (expected != NULL))
@@ -162,12 +172,14 @@ static void set_if_both(struct model *m, const struct step *s, struct vcpu *v)
 	model_set_if(m, s->dom, s->vcpu, on);
 }
 
-const char *machine_step(struct model *m, const struct step *s, i64 *result)
+const char *machine_step_failing(struct model *m, const struct step *s, struct failing *f, i64 *result)
 {
 	struct vcpu *v;
 	struct m_call c;
 
 	*result = 0;
+	f->site = NULL;
+	f->refused = false;
 	if (s->kind == S_TIME) {
 		whole_time(s->a[0].value);
 		model_time(m, s->a[0].value);
@@ -179,10 +191,10 @@ const char *machine_step(struct model *m, const struct step *s, i64 *result)
 		return "a vCPU does not run that should";
 	switch (s->kind) {
 	case S_CALL:
-		return call_both(m, v, &c, result);
+		return call_both(m, v, &c, f, result);
 	case S_LOAD:
 	case S_STORE:
-		return access_both(m, s, s->kind == S_STORE);
+		return access_both(m, s, s->kind == S_STORE, f);
 	case S_TAKE:
 		take_both(m, s, v);
 		break;
@@ -196,6 +208,13 @@ const char *machine_step(struct model *m, const struct step *s, i64 *result)
 		break;
 	}
 	return NULL;
+}
+
+const char *machine_step(struct model *m, const struct step *s, i64 *result)
+{
+	struct failing none = { .nth = 0 };
+
+	return machine_step_failing(m, s, &none, result);
 }
 
 /* ---- the end ---- */

@@ -9,6 +9,7 @@
 #include "arch_mmu.h"
 #include "boot_info.h"
 #include "console.h"
+#include "fail.h"
 #include "guest.h"
 #include "vcpu.h"
 #include "whole.h"
@@ -131,6 +132,8 @@ struct irq_line ioapic_isa_line(u8 isa_irq)
 int ioapic_route(u32 gsi, u8 vector, u32 dest, bool level, bool active_low, bool masked)
 {
 	(void)dest, (void)level, (void)active_low;
+	if (FAIL_POINT(PV_ENOSPC))
+		return -1;
 	lines[gsi].vector = vector;
 	lines[gsi].routed = true;
 	lines[gsi].masked = masked;

@@ -10,6 +10,7 @@
 #include "boot_info.h"
 #include "counters.h"
 #include "domain.h"
+#include "fail.h"
 #include "host.h"
 #include "mm.h"
 #include "panic.h"
@@ -79,8 +80,10 @@ void host_machine_init(u64 ram_bytes, u32 ncpus, const char *cmdline)
 	host_ram = mmap(NULL, ram_bytes + MIB(2), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT(host_ram != MAP_FAILED);
+	/* Frame 0 is nobody's: who goes on from an entry of zeros comes there. */
+	ASSERT(!mprotect(host_ram, PAGE_SIZE, PROT_NONE));
 	ram_size = ram_bytes;
-	boot_next = PAGE_SIZE;
+	boot_next = KERNEL_HALF_TABLE + PAGE_SIZE;
 	boot_cmdline = cmdline;
 	nr_cpus = ncpus;
 	host_threads = false;
@@ -208,15 +211,72 @@ void panic(const char *fmt, ...)
 	abort();
 }
 
+/* ---- what tests decide ---- */
+
+static u64 fail_at; /* points that are still passed before one fails; 0 = none does */
+static const struct fail_site *failed;
+
+void host_fail_arm(u64 nth)
+{
+	fail_at = nth;
+	failed = NULL;
+}
+
+const struct fail_site *host_fail_disarm(void)
+{
+	fail_at = 0;
+	return failed;
+}
+
+bool fail_point(const struct fail_site *site)
+{
+	if (likely(!fail_at) || --fail_at)
+		return false;
+	failed = site;
+	return true;
+}
+
 #ifdef CONFIG_RACE_POINTS
 u64 host_race_seed;
+
+static u64 between_at; /* race points that are still passed before somebody else does something */
+static bool between_locked;
+static void (*between_do)(void);
+
+void host_between(u64 nth, bool locked, void (*other)(void))
+{
+	between_at = nth;
+	between_locked = locked;
+	between_do = other;
+}
+
+bool host_between_done(void)
+{
+	bool done = !between_at;
+
+	between_at = 0;
+	return done;
+}
+
+static void between(void)
+{
+	struct cpu *self = host_cpu;
+
+	if (!between_at || between_locked != (self->locks != 0) || --between_at)
+		return;
+	host_be(self->id ? 0 : 1);
+	between_do();
+	host_cpu = self;
+}
 
 void race_point(void)
 {
 	static __thread u64 state;
 
-	if (!host_threads)
+	if (!host_threads) {
+		between();
 		return;
+	}
 	if (!state)
 		state = 0x9e3779b97f4a7c15ull * (host_race_seed * MAX_CPUS + this_cpu()->id + 1);
 	state ^= state << 13;

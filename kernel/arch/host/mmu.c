@@ -65,20 +65,33 @@ void arch_load_root(paddr_t root)
 	mmu()->root = root;
 }
 
-void arch_flush_page(vaddr_t va)
+static void drop_translations(struct mmu *m, vaddr_t va)
 {
-	struct mmu *m = mmu();
-
 	for (u32 i = 0; i < TLB_SIZE; i++)
 		if (m->tlb[i].size && va - m->tlb[i].va < m->tlb[i].size)
 			m->tlb[i].size = 0;
-	memset(m->upper, 0, sizeof(m->upper));
+}
+
+/* INVLPG forgets every upper-level entry. */
+void arch_flush_page(vaddr_t va)
+{
+	drop_translations(mmu(), va);
+	memset(mmu()->upper, 0, sizeof(mmu()->upper));
+}
+
+/* A page fault, those that lead to its address. */
+static void forget_fault(struct mmu *m, vaddr_t va)
+{
+	drop_translations(m, va);
+	for (u32 i = 0; i < UPPER_SIZE; i++)
+		if (m->upper[i].prefix == va >> m->upper[i].shift)
+			m->upper[i].shift = 0;
 }
 
 void arch_copy_kernel_half(u64 *l4)
 {
 	for (u32 i = 0; i < KERNEL_SLOT_COUNT; i++)
-		l4[KERNEL_SLOT_FIRST + i] = PTE_P | PTE_W; /* not the guest's: U=0 */
+		l4[KERNEL_SLOT_FIRST + i] = KERNEL_HALF_TABLE | PTE_P | PTE_W; /* not the guest's: U=0 */
 }
 
 void arch_frame_freed(mfn_t mfn)
@@ -165,7 +178,7 @@ static paddr_t hardware_access(vaddr_t va, enum host_access how, u64 *hw_error)
 		return (t->entry & PTE_ADDR & ~(t->size - 1)) + (va - t->va);
 	}
 	*hw_error = (t ? PTE_P : 0) | 4u | (how == HOST_WRITE ? 2u : 0) | (how == HOST_EXEC ? 16u : 0);
-	arch_flush_page(va);
+	forget_fault(m, va);
 	return ~0ull;
 }
 

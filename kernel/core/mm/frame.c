@@ -15,6 +15,7 @@
 #include "arch_mmu.h"
 #include "bits.h"
 #include "boot_info.h"
+#include "fail.h"
 #include "init.h"
 #include "log.h"
 #include "panic.h"
@@ -62,6 +63,8 @@ mfn_t frame_alloc(void)
 	mfn_t mfn = 0;
 	u32 b;
 
+	if (FAIL_POINT(PV_ENOMEM))
+		return 0;
 	spin_lock(&frame_lock);
 	if (broken == NO_BLOCK && whole != NO_BLOCK) {
 		b = whole;
@@ -88,6 +91,8 @@ mfn_t frame_alloc_large(void)
 {
 	mfn_t mfn = 0;
 
+	if (FAIL_POINT(PV_ENOMEM))
+		return 0;
 	spin_lock(&frame_lock);
 	if (whole != NO_BLOCK) {
 		u32 b = whole;

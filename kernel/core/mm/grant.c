@@ -15,6 +15,7 @@
 
 #include "bits.h"
 #include "counters.h"
+#include "fail.h"
 #include "mm_internal.h"
 #include "panic.h"
 #include "tlbflush.h"
@@ -101,6 +102,8 @@ bool grant_is_live(const struct cap *cap)
 /* A free slot; its page is made if need be. */
 static i64 slot_take(struct domain *owner)
 {
+	if (FAIL_POINT(PV_ENOSPC))
+		return -PV_ENOSPC;
 	for (u32 p = 0; p < ARRAY_SIZE(owner->grant_pages); p++) {
 		if (!owner->grant_pages[p]) {
 			owner->grant_pages[p] = kmem_alloc(owner);
@@ -178,6 +181,8 @@ i64 grant_create(struct domain *caller, struct domain *owner, gfn_t gfn, u64 n, 
 
 static i64 record_take(struct domain *holder)
 {
+	if (FAIL_POINT(PV_ENOSPC))
+		return -PV_ENOSPC;
 	for (u32 p = 0; p < ARRAY_SIZE(holder->mm.grant_maps); p++) {
 		if (!holder->mm.grant_maps[p])
 			holder->mm.grant_maps[p] = mm_page_alloc(holder);
@@ -192,6 +197,8 @@ static i64 record_take(struct domain *holder)
 
 static struct use *use_free(struct grant *g)
 {
+	if (FAIL_POINT(PV_ENOSPC))
+		return NULL;
 	for (u32 i = 0; i < GRANT_MAPS; i++)
 		if (!g->uses[i].holder.gen)
 			return &g->uses[i];

@@ -6,6 +6,7 @@
  * domain's donation is used up; nobody else is affected.
  */
 #include "counters.h"
+#include "fail.h"
 #include "mm_internal.h"
 #include "panic.h"
 #include "string.h"
@@ -31,6 +32,8 @@ static void *page_alloc(struct domain *dom)
 	void *page;
 	mfn_t mfn;
 
+	if (FAIL_POINT(PV_ENOMEM))
+		return NULL;
 	if (atomic_fetch_add(&mm->kmem_used, 1) >= mm->kmem_quota)
 		goto out;
 	mfn = frame_alloc();
@@ -54,6 +57,8 @@ bool kmem_object_fits(const struct domain *dom)
 	const struct mm *mm = &dom->mm;
 	u64 objects = atomic_load_relaxed(&mm->kmem_used) - READ_ONCE(mm->cache_pages);
 
+	if (FAIL_POINT(PV_ENOMEM))
+		return false;
 	return objects + KMEM_TABLES_MIN < mm->kmem_quota;
 }
 

@@ -8,6 +8,7 @@
  * or something else needs the quota.
  */
 #include "bits.h"
+#include "fail.h"
 #include "mm_internal.h"
 #include "panic.h"
 #include "string.h"
@@ -38,6 +39,8 @@ static mfn_t next_frame(struct mm *mm, gfn_t gfn, u64 left)
 		mm->resv_count--;
 		return mm->resv_mfn++;
 	}
+	if (FAIL_POINT(PV_ENOMEM))
+		return 0;
 	if (!(gfn % LARGE_FRAMES) && left >= LARGE_FRAMES &&
 	    mm->mem_used + LARGE_FRAMES <= mm->mem_quota) {
 		mfn = frame_alloc_large();

@@ -55,6 +55,9 @@ void expect_fault(vaddr_t va, enum host_access how, u64 error);
 struct levels_seen {
 	u64 frames, l[LVL_COUNT];
 };
+/* What the domain's memory counts is what it has (mmcheck.c). */
+void mm_check(struct domain *dom);
+
 struct levels_seen levels_now(void);
 void assert_levels(struct levels_seen before);
 

@@ -10,6 +10,7 @@
 #define DIRECTMAP_SIZE 0x40000000000ull
 #define KERNEL_SLOT_FIRST 256
 #define KERNEL_SLOT_COUNT 16
+#define KERNEL_HALF_TABLE 0x1000ull /* what stands for the tables of the kernel's own half: an empty one */
 
 extern char *host_ram;
 

@@ -46,6 +46,16 @@ enum host_result host_access(vaddr_t va, enum host_access how, char **ptr, u64 *
 /* Polls for an interrupt: a guest instruction boundary. */
 void host_poll(void);
 
+/* At the nth race point from now on another CPU does something (locked: of those with a lock held; it may take none
+ * then). Afterwards: was there one? */
+void host_between(u64 nth, bool locked, void (*other)(void));
+bool host_between_done(void);
+/* Of the points of fail.h passed from now on the nth says that nothing is left; afterwards: which one that was,
+ * NULL if fewer were passed. */
+struct fail_site;
+void host_fail_arm(u64 nth);
+const struct fail_site *host_fail_disarm(void);
+
 void host_event(struct vcpu *v); /* what every entry that is no hidden fill does */
 extern u64 host_ns; /* the clock */
 extern __thread u64 host_faults; /* page faults this CPU took */
