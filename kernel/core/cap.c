@@ -155,9 +155,6 @@ int cap_domain(struct domain *caller, u64 handle, u32 rights, struct domain **ou
 	struct cap cap;
 	int err;
 
-	*out = caller;
-	if (handle == PV_SELF)
-		return 0;
 	err = cap_lookup(caller, handle, PV_CAP_DOMAIN, rights, &cap);
 	if (err)
 		return err;

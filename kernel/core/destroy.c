@@ -158,8 +158,6 @@ static int reap(struct domain_ref ref)
 	struct domain *dom;
 	int err = -PV_EDEAD;
 
-	if (ref.slot >= MAX_DOMAINS)
-		return -PV_EDEAD;
 	spin_lock(&domain_table_lock);
 	dom = leaving[idx_nospec(ref.slot, MAX_DOMAINS)];
 	if (dom && dom->self.gen == ref.gen) {

@@ -33,8 +33,7 @@ struct domain *domain_lookup(struct domain_ref ref)
 {
 	struct domain *dom;
 
-	if (ref.slot >= MAX_DOMAINS)
-		return NULL;
+	ASSERT(ref.slot < MAX_DOMAINS); /* a reference is the kernel's own, never a guest's number */
 	dom = atomic_load_acquire(&domains[idx_nospec(ref.slot, MAX_DOMAINS)]);
 	return dom && dom->self.gen == ref.gen ? dom : NULL;
 }

@@ -53,8 +53,7 @@ i64 irq_claim(u64 number)
 	struct irq_line hw;
 	i64 result;
 
-	if (!irq_line_exists(number))
-		return -PV_ERANGE;
+	ASSERT(irq_line_exists(number));
 	hw = line_of(number);
 	spin_lock(&irq_lock);
 	result = -PV_EBUSY;

@@ -15,8 +15,8 @@
 
 bool irq_line_exists(u64 line);
 
-/* Resolves a line number and takes its first capability. -PV_ERANGE, -PV_EBUSY; the key is stored
- * in the capability. */
+/* Resolves a line that exists and takes its first capability. -PV_EBUSY; the key is stored in the
+ * capability. */
 warn_unused_result i64 irq_claim(u64 line);
 void irq_cap_get(u32 key); /* a capability was copied */
 void irq_cap_put(u32 key); /* one was dropped; the last frees the line */

@@ -107,7 +107,6 @@ static bool destroy_spaces(struct domain *dom)
 	}
 	if (mm->lru_first || mm->initial)
 		return false;
-	mm->leaf_tables -= mm->kernel_tables.leaves;
 	tables_clean(dom, &mm->kernel_tables);
 	tables_clean(dom, &mm->kernel_tops);
 	limbo_end_all(dom);

@@ -22,8 +22,6 @@ void mem_drop_reservation(struct domain *dom)
 {
 	struct mm *mm = &dom->mm;
 
-	if (!mm->resv_count)
-		return;
 	frame_free_run(mm->resv_mfn, mm->resv_count);
 	mm->mem_used -= mm->resv_count;
 	mm->resv_count = 0;
