@@ -204,9 +204,11 @@ PV_DRIVER_TEST(sched_pinned, "PVABI-SCH-007.1", PARTS(loop), .cpus = 2)
 			CHECK_EQ(state.cpu, cpu);
 		}
 		CHECK_OK(OP(SCHED_CTL, SET_AFFINITY, c->dom, 1ull << !cpu));
-		sleep_ms(50);
-		CHECK_OK(OP(VCPU_CTL, STATUS, c->dom, 0));
-		batch_get(&state, sizeof(state));
+		for (u32 i = 0; i < 50 * PATIENCE && state.cpu == cpu; i++) {
+			sleep_ms(2);
+			CHECK_OK(OP(VCPU_CTL, STATUS, c->dom, 0));
+			batch_get(&state, sizeof(state));
+		}
 		CHECK_EQ(state.cpu, !cpu);
 		child_destroy(c);
 	}
