@@ -207,6 +207,39 @@ PV_TEST(msr_read_argument, "PVABI-MSR-002.1")
 	CHECK_ERR(OP(MSR, READ, 0xdead, 1), EINVAL);
 }
 
+static u64 read_msr(u32 index)
+{
+	u64 value;
+
+	CHECK_OK(OP(MSR, READ, index));
+	batch_get(&value, sizeof(value));
+	return value;
+}
+
+/* The only way to a base where the processor has no FSGSBASE. */
+PV_TEST(msr_bases, "PVABI-MSR-003.1")
+{
+	static const u32 fs_base = 0xc0000100, gs_base = 0xc0000101;
+	static u64 fs_cell = 0x3333, gs_cell = 0x4444;
+	u64 old_fs = read_msr(fs_base), old_gs = read_msr(gs_base), in_fs, in_gs;
+
+	CHECK_OK(OP(MSR, WRITE, fs_base, (u64)&fs_cell));
+	CHECK_OK(OP(MSR, WRITE, gs_base, (u64)&gs_cell));
+	CHECK_ERR(OP(MSR, WRITE, fs_base, 1ull << 47), ENOENT);
+	CHECK_ERR(OP(MSR, WRITE, gs_base, 1ull << 63), ENOENT);
+	for (u32 i = 0; i < 2; i++) {
+		__asm__ volatile("mov %%fs:0, %0" : "=r"(in_fs));
+		__asm__ volatile("mov %%gs:0, %0" : "=r"(in_gs));
+		CHECK_EQ(in_fs, 0x3333);
+		CHECK_EQ(in_gs, 0x4444);
+		CHECK_EQ(read_msr(fs_base), (u64)&fs_cell);
+		CHECK_EQ(read_msr(gs_base), (u64)&gs_cell);
+		HC(WAIT, 0, clock_ns() + MS); /* survives a switch */
+	}
+	CHECK_OK(OP(MSR, WRITE, gs_base, old_gs));
+	CHECK_OK(OP(MSR, WRITE, fs_base, old_fs));
+}
+
 static struct pv_cpuid cpuid(u32 leaf, u32 subleaf)
 {
 	struct pv_cpuid out;
@@ -246,6 +279,21 @@ PV_TEST(cpuid_hides, "PVABI-CPU-003.1")
 	CHECK_EQ(leaf.ecx & 1u << 21, 0); /* x2APIC */
 	leaf = cpuid(0x80000001, 0);
 	CHECK_EQ(leaf.ecx & 1u << 2, 0); /* SVM */
+}
+
+/* Of what a processor may lack a guest learns here alone: the instruction itself says it with #UD. */
+PV_TEST(cpuid_tells_truth, "PVABI-CPU-004.1")
+{
+	u32 fsgsbase = cpuid(7, 0).ebx & 1, osxsave = cpuid(1, 0).ecx & 1u << 27;
+
+	events_on(0);
+	CHECK_EQ(TRAP_OF("rdfsbase %%rax"), fsgsbase ? NO_TRAP : 6);
+	CHECK_EQ(TRAP_OF("rdgsbase %%rax"), fsgsbase ? NO_TRAP : 6);
+	CHECK_EQ(TRAP_OF("xor %%ecx, %%ecx; xgetbv"), osxsave ? NO_TRAP : 6);
+	if (!osxsave) {
+		CHECK_EQ(cpuid(1, 0).ecx & 1u << 28, 0); /* AVX */
+		CHECK_EQ(cpuid(0xd, 0).eax, 0);
+	}
 }
 
 /* ---- isolation of state ---- */
