@@ -38,7 +38,7 @@ int vcpu_create(struct domain *dom, u32 index)
 	sched_vcpu_init(v);
 	mm_vcpu_init(v);
 	if (mm_wants_events(dom))
-		v->exit_work = WORK_SLOW;
+		v->exit_work |= WORK_SLOW;
 	atomic_store_release(&dom->vcpus[index], v);
 	dom->nr_vcpus++;
 	level_add(LVL_VCPUS, 1);

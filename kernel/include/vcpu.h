@@ -24,7 +24,7 @@ enum vcpu_state { VCPU_STOPPED, VCPU_RUNNABLE, VCPU_RUNNING, VCPU_BLOCKED };
 #define WORK_STOP 0x4u	  /* STOP, PAUSE, shutdown: leave the CPU */
 #define WORK_BLOCK 0x8u	  /* WAIT: leave the CPU until something is pending */
 #define WORK_MAIL 0x10u	  /* epoch_start(): this CPU has to pass the door of cpu_enter_guest() */
-#define WORK_SLOW 0x80u	  /* sticky: vTLB capacity 0, every entry passes through C */
+#define WORK_SLOW 0x80u	  /* sticky: every entry passes through C (vTLB capacity 0, audit, no FSGSBASE) */
 
 /* eretu and erets while not set: no address is equal to it. */
 #define ENTRY_NONE 0x5a5a000000000000ull
@@ -53,7 +53,7 @@ struct vcpu {
 	u64 tls[3], cpunode, tsc_aux;
 	u64 xcr0;	      /* what the guest set by XSETBV, within arch_xcr0() */
 	u32 fpu_cpu;	      /* CPU whose registers hold the saved state too, or NO_FPU_CPU */
-	void *xsave;	      /* 64-byte aligned area in the vCPU's own page */
+	void *xsave;	      /* 64-byte aligned area of XSAVE or FXSAVE in the vCPU's own page */
 
 	struct domain *dom;
 	u32 index;

@@ -40,8 +40,10 @@ def all_cases():
     for loader in ("bios-cd", "bios-disk", "uefi-cd", "uefi-disk"):
         cases[f"iso-{loader}"] = case([r"loader multiboot2", r"module 0: .* 'one two'",
                                        r"kernel up, 2 CPUs"], UP, cpus=2, via=loader)
-    for feature, name in (("fsgsbase", "FSGSBASE"), ("xsave", "XSAVE"), ("syscall", "SYSCALL")):
-        cases[f"cpu-no-{feature}"] = case([rf"PANIC.*lacks {name}"], PANIC, cpu=f"{CPU},-{feature}")
+    for name, cpu in (("no-fsgsbase", f"{CPU},-fsgsbase"), ("no-xsave", f"{CPU},-xsave"),
+                      ("qemu64", "qemu64"), ("Conroe", "Conroe")):
+        cases[f"cpu-{name}"] = case([r"kernel up, 2 CPUs"], UP, cpus=2, cpu=cpu)
+    cases["cpu-no-syscall"] = case([r"PANIC.*lacks SYSCALL"], PANIC, cpu=f"{CPU},-syscall")
     cases["cpu-no-nx"] = case([r"lacks no-execute pages"], HANGS, cpu=f"{CPU},-nx")
     cases["cpu-32bit"] = case([r"cannot run 64-bit code"], HANGS, machine="pc", cpu="qemu32")
     trace = r"kernel_init\+0x"

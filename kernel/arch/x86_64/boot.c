@@ -12,6 +12,7 @@
 #include "bits.h"
 #include "cpu.h"
 #include "cpu_features.h"
+#include "fsgsbase.h"
 #include "init.h"
 #include "log.h"
 #include "paging.h"
@@ -82,6 +83,7 @@ void boot_main(u32 magic, u32 info)
 	missing = cpu_features_missing(&cpu_features);
 	if (missing)
 		panic("this CPU (%s) lacks %s, which Ringfence requires", values.vendor, missing);
+	fsgsbase_init();
 	cpu_features_enable();
 
 	paging_init();

@@ -59,10 +59,10 @@ void cpuid_collect(struct cpuid_values *v)
 		v->arch_capabilities = rdmsr(MSR_ARCH_CAPABILITIES);
 }
 
-/* Bytes of the standard-format XSAVE area for a mask: AVX state lies at 576, 256 bytes. */
-static u32 xsave_area_size(u64 xcr0)
+/* Bytes of FXSAVE's area, or of XSAVE's in standard format: a header, then AVX state, 256 bytes. */
+static u32 xsave_area_size(const struct cpu_features *f)
 {
-	return xcr0 & XCR0_AVX ? 832 : 576;
+	return !f->xsave ? 512 : f->avx ? 832 : 576;
 }
 
 void cpu_features_decide(struct cpu_features *f, const struct cpuid_values *v)
@@ -83,6 +83,7 @@ void cpu_features_decide(struct cpu_features *f, const struct cpuid_values *v)
 	f->tsc_deadline = v->l1.ecx & BIT(24);
 	f->xsave = v->l1.ecx & BIT(26);
 	f->rdrand = v->l1.ecx & BIT(30);
+	f->tsc_aux = (v->lext1.edx & BIT(27)) || (v->l7.ecx & BIT(22));
 	f->avx = f->xsave && (v->l1.ecx & BIT(28)) && (v->xs0.eax & XCR0_AVX);
 	f->xsaveopt = v->xs1.eax & BIT(0);
 	f->xsaves = v->xs1.eax & BIT(3);
@@ -94,7 +95,7 @@ void cpu_features_decide(struct cpu_features *f, const struct cpuid_values *v)
 	f->l1tf = f->meltdown;
 	f->mds = intel && !f->tcg && !(v->arch_capabilities & ARCH_CAP_MDS_NO);
 	f->xcr0 = XCR0_X87 | XCR0_SSE | (f->avx ? XCR0_AVX : 0);
-	f->xsave_size = xsave_area_size(f->xcr0);
+	f->xsave_size = xsave_area_size(f);
 	f->phys_bits = v->lext8.eax ? (u8)v->lext8.eax : 36;
 }
 
@@ -104,10 +105,6 @@ const char *cpu_features_missing(const struct cpu_features *f)
 		return "no-execute pages (NX)";
 	if (!f->syscall)
 		return "SYSCALL/SYSRET";
-	if (!f->fsgsbase)
-		return "FSGSBASE";
-	if (!f->xsave)
-		return "XSAVE";
 	return NULL;
 }
 
@@ -129,9 +126,12 @@ static bool use_smap(void)
 void cpu_features_enable(void)
 {
 	const struct cpu_features *f = &cpu_features;
-	u64 cr4 = CR4_DE | CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE |
-		  CR4_FSGSBASE;
+	u64 cr4 = CR4_DE | CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
+	if (f->fsgsbase)
+		cr4 |= CR4_FSGSBASE;
+	if (f->xsave)
+		cr4 |= CR4_OSXSAVE;
 	if (f->smep)
 		cr4 |= CR4_SMEP;
 	if (f->umip)
@@ -140,7 +140,8 @@ void cpu_features_enable(void)
 		cr4 |= CR4_SMAP;
 	write_cr0(CR0_PE | CR0_MP | CR0_NE | CR0_WP | CR0_AM | CR0_PG | 0x10);
 	write_cr4(cr4);
-	xsetbv(0, f->xcr0);
+	if (f->xsave)
+		xsetbv(0, f->xcr0);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
 	wrmsr(MSR_SYSENTER_CS, 0);
 	/* SYSCALL loads 0x10/0x18; SYSRET loads 0x23 + 16 = 0x33 and 0x23 + 8 = 0x2b */

@@ -42,7 +42,9 @@ static struct cpuid_regs feature_leaf(const struct vcpu *v, u32 leaf, struct cpu
 	case 1:
 		r.ebx = (r.ebx & 0xffff) | 1u << 16 | v->index << 24;
 		r.ecx &= (u32)L1_ECX;
-		r.ecx |= (u32)(L1_ECX_HYPERVISOR | L1_ECX_OSXSAVE | L1_ECX_PCID);
+		r.ecx |= (u32)(L1_ECX_HYPERVISOR | L1_ECX_PCID);
+		if (cpu_features.xsave)
+			r.ecx |= (u32)L1_ECX_OSXSAVE;
 		r.edx = (r.edx & (u32)L1_EDX) | (u32)L1_EDX_PGE;
 		break;
 	case 7:
@@ -75,6 +77,8 @@ static struct cpuid_regs xsave_leaf(const struct vcpu *v, u32 sub)
 	struct cpuid_regs r = { 0, 0, 0, 0 };
 	u64 mask = cpu_features.xcr0;
 
+	if (!cpu_features.xsave)
+		return r;
 	if (sub == 0) {
 		r.eax = (u32)mask;
 		r.edx = (u32)(mask >> 32);
@@ -106,6 +110,12 @@ static struct cpuid_regs hypervisor_leaf(u32 leaf)
 	return r;
 }
 
+/* What Intel's processors answer to leaves beyond their last is that of another. */
+static bool leaf_exists(u32 leaf)
+{
+	return leaf <= cpuid(leaf & 0x80000000, 0).eax;
+}
+
 static bool leaf_is_shown(u32 leaf)
 {
 	switch (leaf) {
@@ -130,6 +140,8 @@ void arch_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct pv_cpuid *out)
 	} else if (leaf == 0 || leaf == 0x80000000) {
 		r = cpuid(leaf, 0);
 		r.eax = leaf ? MIN(r.eax, MAX_EXT) : MIN(r.eax, MAX_BASIC);
+	} else if (!leaf_exists(leaf)) {
+		/* zeros */
 	} else if (leaf == 0xd) {
 		r = xsave_leaf(v, subleaf);
 	} else if (leaf == 1 || (leaf == 7 && !subleaf) || leaf == 0x80000001 ||

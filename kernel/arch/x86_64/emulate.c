@@ -17,7 +17,7 @@
 
 #define INSN_MAX 15
 #define CR0_GUEST 0x80050033ull
-#define CR4_GUEST 0x506b0ull /* PSE PAE PGE OSFXSR OSXMMEXCPT FSGSBASE OSXSAVE */
+#define CR4_GUEST 0x6b0ull /* PSE PAE PGE OSFXSR OSXMMEXCPT */
 
 struct insn {
 	struct vcpu *v;
@@ -67,7 +67,7 @@ static bool cr_read(struct vcpu *v, u32 n, u64 *value)
 		*value = aspace_root(v);
 		return true;
 	case 4:
-		*value = CR4_GUEST;
+		*value = CR4_GUEST | (read_cr4() & (CR4_FSGSBASE | CR4_OSXSAVE));
 		return true;
 	case 8:
 		*value = 0;

@@ -9,6 +9,7 @@
  */
 #include "bits.h"
 #include "cpu.h"
+#include "cpu_features.h"
 #include "domain.h"
 #include "extable.h"
 #include "guest.h"
@@ -67,8 +68,8 @@ static bool load_gs_selector(u16 sel, u64 *base)
 	bool ok = LOAD_SELECTOR(gs, sel);
 
 	if (base)
-		__asm__ volatile("rdgsbase %0" : "=r"(*base));
-	__asm__ volatile("wrgsbase %0" ::"r"(cpu) : "memory");
+		*base = read_gs_base();
+	write_gs_base((u64)cpu);
 	return ok;
 }
 
@@ -84,7 +85,7 @@ static void load_tsc_aux(u64 aux)
 {
 	struct seg_cpu *s = this_seg();
 
-	if (s->tsc_aux == aux)
+	if (s->tsc_aux == aux || !cpu_features.tsc_aux)
 		return;
 	wrmsr(MSR_TSC_AUX, aux);
 	s->tsc_aux = aux;

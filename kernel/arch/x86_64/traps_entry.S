@@ -90,7 +90,10 @@ trap:
 	addq $16, %rsp
 	iretq
 
-/* in: the same, on an IST stack; GS may be the guest's whatever CS says */
+/*
+ * in: the same, on an IST stack; GS may be the guest's whatever CS says. Its base is reached through the
+ * MSR, which every processor has: what comes here is rare.
+ */
 	.balign 16
 ist_trap:
 	testb $3, 24(%rsp)
@@ -99,13 +102,20 @@ ist_trap:
 	je guest_debug_entry
 1:	cld
 	PUSH_REGS
-	rdgsbase %rbx
-	movq REGS_SIZE(%rsp), %rax
-	wrgsbase %rax
+	movl $MSR_GS_BASE, %ecx
+	rdmsr
+	movl %eax, %ebx
+	movl %edx, %r12d
+	movl REGS_SIZE(%rsp), %eax
+	movl REGS_SIZE + 4(%rsp), %edx
+	wrmsr
 	xorl %ebp, %ebp
 	movq %rsp, %rdi
 	call trap_ist
-	wrgsbase %rbx
+	movl $MSR_GS_BASE, %ecx
+	movl %ebx, %eax
+	movl %r12d, %edx
+	wrmsr
 	POP_REGS
 	addq $16, %rsp
 	iretq

@@ -48,6 +48,8 @@ void arch_vcpu_init(struct vcpu *v)
 	v->xcr0 = XCR0_X87;
 	if (v->dom->kind == PV_KIND_EXPLICIT)
 		v->xcr0 = cpu_features.xcr0;
+	if (!cpu_features.fsgsbase) /* the short ways of entry.S use the instructions */
+		v->exit_work = WORK_SLOW;
 	v->dr7 = 0x400;
 	v->regs.cs = SEL_UCODE;
 	v->regs.ss = SEL_UDATA;
@@ -58,7 +60,7 @@ void arch_vcpu_init(struct vcpu *v)
 
 static void set_xcr0(u32 cpu, u64 value)
 {
-	if (live_xcr0[cpu] == value)
+	if (live_xcr0[cpu] == value || !cpu_features.xsave)
 		return;
 	xsetbv(0, value);
 	live_xcr0[cpu] = value;
@@ -73,6 +75,10 @@ void xcr0_set(struct vcpu *v, u64 value)
 /* Saved and restored under the full mask, whatever the guest enabled for itself. */
 static void fpu_save(struct vcpu *v, u32 cpu)
 {
+	if (unlikely(!cpu_features.xsave)) {
+		__asm__ volatile("fxsave64 (%0)" ::"r"(v->xsave) : "memory");
+		return;
+	}
 	set_xcr0(cpu, cpu_features.xcr0);
 	__asm__ volatile("xsave64 (%0)" ::"r"(v->xsave), "a"((u32)cpu_features.xcr0), "d"(0)
 			 : "memory");
@@ -81,6 +87,10 @@ static void fpu_save(struct vcpu *v, u32 cpu)
 /* Cannot fault: only fpu_save() and arch_vcpu_init() write the area. */
 static void fpu_load(struct vcpu *v, u32 cpu)
 {
+	if (unlikely(!cpu_features.xsave)) {
+		__asm__ volatile("fxrstor64 (%0)" ::"r"(v->xsave) : "memory");
+		return;
+	}
 	set_xcr0(cpu, cpu_features.xcr0);
 	__asm__ volatile("xrstor64 (%0)" ::"r"(v->xsave), "a"((u32)cpu_features.xcr0), "d"(0)
 			 : "memory");

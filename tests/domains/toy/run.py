@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""run.py --build DIR --cpus N --vcpus M [--vtlb K] [--audit]: boots the toy guest under init and believes
+"""run.py --build DIR --cpus N --vcpus M [--vtlb K] [--audit] [--cpu MODEL]: boots the toy guest under init and believes
 its exit code and its last line."""
 import argparse
 import pathlib
@@ -37,6 +37,7 @@ def main():
     parser.add_argument("--vcpus", type=int, default=1)
     parser.add_argument("--vtlb", default='"max"')
     parser.add_argument("--audit", action="store_true")
+    parser.add_argument("--cpu", default=CPU)
     parser.add_argument("--timeout", type=int, default=240)
     args = parser.parse_args()
     build = pathlib.Path(args.build).resolve()
@@ -45,7 +46,7 @@ def main():
         manifest.write_text(MANIFEST.format(cpus=args.cpus, vcpus=args.vcpus, vtlb=args.vtlb))
         subprocess.run([sys.executable, "-B", "-m", "manifest", "build", str(manifest),
                         "--build", str(build), "-o", str(image)], cwd=TOP / "tools", check=True)
-        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", CPU, "-m", "256",
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", args.cpu, "-m", "256",
                    "-smp", str(args.cpus), "-display", "none", "-no-reboot", "-nodefaults",
                    "-debugcon", f"file:{log}", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                    "-kernel", str(build / "kernel" / "ringfence.elf"), "-initrd", str(image),

@@ -17,7 +17,8 @@ void test_emulator(void)
 	u64 cr4, cr0, lo, hi, in;
 	i64 answer;
 
-	__asm__ volatile("mov %%cr4, %0; mov %%cr0, %1" : "=r"(cr4), "=r"(cr0));
+	cr4 = read_cr4();
+	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
 	check((cr4 & 0x20) && (cr0 & 0x80000001) == 0x80000001, "MOV from CR4 and CR0");
 	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(0xc0000080));
 	check_eq(lo & 0xd01, 0xd01, "RDMSR of EFER");
@@ -27,9 +28,11 @@ void test_emulator(void)
 	check(irqs_are_on(), "OUT, CLTS, WBINVD, STI");
 	__asm__ volatile("cli" ::: "memory");
 	check(!irqs_are_on(), "CLI");
-	__asm__ volatile("xsetbv" : : "a"(7), "d"(0), "c"(0));
-	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-	check_eq(lo, 7, "XSETBV");
+	if (cr4 & CR4_OSXSAVE) {
+		__asm__ volatile("xsetbv" : : "a"(7), "d"(0), "c"(0));
+		__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+		check_eq(lo, 7, "XSETBV");
+	}
 	__asm__ volatile("leaq 1f(%%rip), %%rbx; movq %%rbx, %0; rdmsr; 1:"
 			 : "=m"(kernel_fixup)
 			 : "c"(0x12345)

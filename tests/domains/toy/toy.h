@@ -66,6 +66,17 @@ static inline struct percpu *me(void)
 	return p;
 }
 
+#define CR4_FSGSBASE 0x10000ull
+#define CR4_OSXSAVE 0x40000ull
+
+static inline u64 read_cr4(void)
+{
+	u64 value;
+
+	__asm__ volatile("mov %%cr4, %0" : "=r"(value));
+	return value;
+}
+
 /* What toy_kernel_entry pushed. */
 struct kernel_regs {
 	u64 vector, error, rip, cs, rflags, rsp, ss, rcx, r11;

@@ -58,7 +58,8 @@ u64 user_go(struct user_ctx *ctx)
 SNIPPET(prog_syscall, "mov $0x1122334455667788, %rax; mov $7, %edi; syscall; mov $9, %ebx; syscall");
 SNIPPET(prog_loop, "1: syscall; dec %rbx; jnz 1b; ud2");
 SNIPPET(prog_regs, "xchg %rcx, %rax; xchg %r11, %rdx; syscall");
-SNIPPET(prog_gs, "rdgsbase %rbx; mov $0x1234567000, %rax; wrgsbase %rax; syscall; rdgsbase %rbx; syscall");
+SNIPPET(prog_gs, "movq %gs:0, %rbx; syscall; movq %gs:8, %rbx; syscall");
+SNIPPET(prog_wrgsbase, "rdgsbase %rbx; mov $0x1234567000, %rax; wrgsbase %rax; syscall; rdgsbase %rbx; syscall");
 SNIPPET(prog_flags, "pushf; pop %rbx; std; stc; syscall");
 
 static void test_round_trips(void)
@@ -93,9 +94,23 @@ static void test_registers(void)
 
 static void test_gs(void)
 {
+	u64 page = page_alloc(), va = USER_DATA + 0x600000;
+	u64 *data = gpa_ptr(page);
 	struct user_ctx c;
 
+	data[0] = 0x600d;
+	data[1] = 0xbe77e8;
+	map(va, page, PTE_P | PTE_U);
 	SETUP(&c, prog_gs);
+	vcs.user_gs_base = va;
+	check_eq(user_go(&c), LEFT_BY_SYSCALL, "user program that uses its gs base");
+	check_eq(c.rbx, 0x600d, "memory behind gs");
+	check_eq(vcs.user_gs_base, va, "gs base as it was");
+	(void)user_go(&c);
+	check_eq(c.rbx, 0xbe77e8, "memory behind gs after a system call");
+	if (!(read_cr4() & CR4_FSGSBASE))
+		return;
+	SETUP(&c, prog_wrgsbase);
 	vcs.user_gs_base = 0x7654321000ull;
 	check_eq(user_go(&c), LEFT_BY_SYSCALL, "user program that sets its gs base");
 	check_eq(c.rbx, 0x7654321000ull, "gs base given by the VCS");

@@ -22,7 +22,11 @@ struct cpuid_values {
 };
 
 struct cpu_features {
-	bool nx, syscall, fsgsbase, xsave, gib_pages; /* gib_pages optional, the others required */
+	bool nx, syscall; /* required */
+	bool fsgsbase;	  /* else the bases of FS and GS are reached by MSR: fsgsbase.h */
+	bool xsave;	  /* else FXSAVE: x87 and SSE are all there is */
+	bool tsc_aux;	  /* RDTSCP or RDPID, hence MSR_TSC_AUX */
+	bool gib_pages;
 	bool smep, smap, umip;
 	bool pcid, invpcid, tsc_deadline, x2apic, rdrand;
 	bool xsaveopt, xsaves, avx;
@@ -30,8 +34,8 @@ struct cpu_features {
 	bool tcg, kvm;
 	bool sysret_ss_attrs; /* AMD leaves SS attributes unusable after SYSRET with a null SS */
 	bool meltdown, l1tf, mds;
-	u64 xcr0;	/* the guest's mask: x87, SSE, AVX */
-	u32 xsave_size; /* bytes of the standard-format area for xcr0 */
+	u64 xcr0;	/* what is saved and a guest may use: x87, SSE, AVX */
+	u32 xsave_size; /* bytes that takes */
 	u8 phys_bits;
 };
 

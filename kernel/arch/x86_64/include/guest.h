@@ -6,6 +6,7 @@
 #define RF_GUEST_H
 
 #include "compiler.h"
+#include "fsgsbase.h"
 #include "guest_state.h"
 #include "types.h"
 #include "vcpu.h"
@@ -19,26 +20,13 @@ static inline u64 guest_gs_read(void)
 {
 	u64 base;
 
-	__asm__ volatile("swapgs\n\trdgsbase %0\n\tswapgs" : "=r"(base)::"memory");
+	__asm__ inline volatile("swapgs\n\t" FSGSBASE(rdgsbase) "swapgs" : "=a"(base)::"memory", "cc");
 	return base;
 }
 
 static inline void guest_gs_write(u64 base) /* canonical */
 {
-	__asm__ volatile("swapgs\n\twrgsbase %0\n\tswapgs" ::"r"(base) : "memory");
-}
-
-static inline u64 read_fs_base(void)
-{
-	u64 base;
-
-	__asm__ volatile("rdfsbase %0" : "=r"(base));
-	return base;
-}
-
-static inline void write_fs_base(u64 base)
-{
-	__asm__ volatile("wrfsbase %0" ::"r"(base));
+	__asm__ inline volatile("swapgs\n\t" FSGSBASE(wrgsbase) "swapgs" ::"a"(base) : "memory", "cc");
 }
 
 /* ---- entry.S ---- */
