@@ -46,7 +46,7 @@ def tests(build, pattern):
                              capture_output=True, text=True, check=True).stdout
     for test in json.loads(listing)["tests"]:
         properties = {item["name"]: item["value"] for item in test.get("properties", [])}
-        if "nightly" not in properties.get("LABELS", []) and "command" in test:
+        if not {"nightly", "release"} & set(properties.get("LABELS", [])) and "command" in test:
             yield test["name"], test["command"], dict(
                 item.split("=", 1) for item in properties.get("ENVIRONMENT", []))
 

@@ -75,7 +75,7 @@ class System:
     """Builds images and boots them for one case."""
 
     def __init__(self, build, name):
-        self.build, self.name, self.boots = build, name, 0
+        self.build, self.name, self.boots, self.insns = build, name, 0, 0
         self.limits = NIGHTLY_LIMITS if name in NIGHTLY else LIMITS
 
     def image(self, *domains, console=True, mem=0):
@@ -94,6 +94,7 @@ class System:
                 append=f"panic=exit headless {append}".strip(), serial=serial, icount=icount)
             result = pvrun.boot(machine, self.build, **(self.limits | limits))
         self.boots += 1
+        self.insns += result.insns or 0
         log = self.build / "logs" / "tests" / f"system.{self.name}.{self.boots}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(result.text)
@@ -144,6 +145,5 @@ def main(description):
         lines = system.result.lines() if hasattr(system, "result") else []
         print("\n".join([f"{options.case}: {error}", "---- last lines ----", *lines[-60:]]))
         return 1
-    insns = getattr(getattr(system, "result", None), "insns", None)
-    print(f"{options.case}: good" + (f", {insns} instructions" if insns else ""))
+    print(f"{options.case}: good" + (f", {system.insns} instructions in {system.boots} boots" if system.insns else ""))
     return 0

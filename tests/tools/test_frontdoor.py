@@ -16,7 +16,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from ringfence import debver, deps, status, terminal  # noqa: E402
+from ringfence import covered, debver, deps, status, terminal  # noqa: E402
 
 FAKE = """#!/bin/sh
 echo "$@" > "$FAKE_DIR/argv"
@@ -33,6 +33,46 @@ class Versions(unittest.TestCase):
                              f"{low} {high}")
         self.assertEqual(debver.compare("1:7.2+dfsg-7", "1:7.2+dfsg-7"), 0)
         self.assertEqual(debver.compare("6.12.117-1~deb12u1", "6.12.117-1~deb12u1"), 0)
+
+
+class Covered(unittest.TestCase):
+    """What tests print is added up, whatever prints it."""
+
+    PRINTED = {
+        "abi.memory": "60 cases: 59 passed, 0 failed, 1 skipped\n1200 instructions of 20000000000\n",
+        "host.test_grant": "[==========] Running 7 test(s).\n[  PASSED  ] 7 test(s).\n",
+        "host.manual": "....\nRan 20 tests in 0.6s\n\nOK\n",
+        "host.fuzz_calls": "INFO: seed corpus\nDone 40000 runs in 3 second(s)\n",
+        "nightly.model_diff": "WAIT  5 6\nseed 7: 100000123 calls in 90 episodes, 1562501 whole states compared, "
+                              "447.0 s of CPU, 223714 calls/s: kernel and model agree\n",
+        "nightly.races": "seed 100: 9 pauses, 500 instructions\nseed 101: 8 pauses, 501 instructions\n"
+                         "2 seeds, failed: none\n",
+        "system.shell": "shell: good, 77 instructions in 3 boots\n",
+        "system.quiet": "",
+    }
+
+    def lines(self, each, status="run"):
+        cases = "".join(f'<testcase name="{name}" time="100" status="{status}"><system-out>{text}</system-out></testcase>'
+                        for name, text in self.PRINTED.items())
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / "junit.xml"
+            path.write_text(f'<testsuite>{cases}<testcase name="host.off" time="0" status="disabled"/></testsuite>')
+            return list(covered.summary(covered.read(path), each))
+
+    def test_totals(self):
+        self.assertEqual(self.lines(each=False), [
+            "abi: 1 tests, 60 cases, 1,200 instructions, 2 min of tests",
+            "host: 3 tests, 28 cases, 40,000 inputs, 5 min of tests",
+            "nightly: 2 tests, 2 cases, 100,000,123 calls, 1,562,501 states, 1,001 instructions, 2 seeds, 3 min of tests",
+            "system: 2 tests, 2 cases, 77 instructions, 3 min of tests"])
+
+    def test_each(self):
+        self.assertIn("  nightly.races: 1 cases, 1,001 instructions, 2 seeds, 2 min", self.lines(each=True))
+        self.assertIn("  abi.memory: FAILED, 60 cases, 1,200 instructions, 2 min", self.lines(True, "fail"))
+
+    def test_durations(self):
+        self.assertEqual([covered.duration(s) for s in (0.04, 89, 90, 3569, 3570, 7300)],
+                         ["0.0 s", "89.0 s", "2 min", "59 min", "1 h 0 min", "2 h 2 min"])
 
 
 class Dependencies(unittest.TestCase):

@@ -73,7 +73,7 @@ def _parser():
     commands.add_parser("build", help="build everything")
     test = commands.add_parser("test", help="build, then run every test")
     test.add_argument("-L", metavar="label", help="only tests with this label: host abi guest system; nightly: the long "
-                           "ones, which nothing else runs")
+                           "ones, which nothing else runs; release: those and the longest")
     test.add_argument("-R", metavar="regex", help="only tests whose name matches")
     abi = commands.add_parser("abi", help="does a kernel conform to the ABI? Boots the conformance suite")
     abi.add_argument("--area", metavar="AREAS", help="only these areas: GRT,MAP")
