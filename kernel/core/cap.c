@@ -4,11 +4,13 @@
  *
  * Entries come from pages of the holder's kmem, handed out in order and then recycled through a
  * free list. A capability holds no reference: what it names is found by slot and generation, so a
- * dead object costs nothing. Interrupt lines are the exception; they count their capabilities.
+ * dead object costs nothing. What the machine has once is the exception: interrupt lines and devices count
+ * their capabilities.
  */
 #include "cap.h"
 
 #include "counters.h"
+#include "device.h"
 #include "fail.h"
 #include "irq.h"
 #include "mm.h"
@@ -19,6 +21,22 @@
 #define GEN_MAX 0x7fff
 
 BUILD_ASSERT(ARRAY_SIZE(((struct domain *)0)->cap_pages) * CAPS_PER_PAGE == PV_MAX_CAPS);
+
+void cap_object_get(const struct cap *cap)
+{
+	if (cap->type == PV_CAP_IRQ)
+		irq_cap_get(cap->index);
+	else if (cap->type == PV_CAP_DEV)
+		device_cap_get(cap->index);
+}
+
+void cap_object_put(const struct cap *cap)
+{
+	if (cap->type == PV_CAP_IRQ)
+		irq_cap_put(cap->index);
+	else if (cap->type == PV_CAP_DEV)
+		device_cap_put(cap->index);
+}
 
 static struct cap *entry_locked(const struct domain *dom, u64 index)
 {
@@ -182,8 +200,7 @@ i64 cap_drop(struct domain *dom, u64 handle)
 	old = *cap;
 	release_locked(dom, cap, (u32)HANDLE_INDEX(handle));
 	spin_unlock(&dom->lock);
-	if (old.type == PV_CAP_IRQ)
-		irq_cap_put(old.index);
+	cap_object_put(&old);
 	level_add(LVL_CAPS, -1);
 	return 0;
 }
@@ -198,8 +215,7 @@ bool cap_destroy_step(struct domain *dom)
 		for (u32 i = 0; i < CAPS_PER_PAGE; i++) {
 			if (page[i].type == PV_CAP_NONE)
 				continue;
-			if (page[i].type == PV_CAP_IRQ)
-				irq_cap_put(page[i].index);
+			cap_object_put(&page[i]);
 			level_add(LVL_CAPS, -1);
 		}
 		dom->cap_pages[p] = NULL;

@@ -4,7 +4,8 @@
  *
  *   MARK      it is dying: no lookup succeeds for work from here on; its children go to root
  *   STOP      no CPU runs its vCPUs any more
- *   PORTS     peers are told; interrupt lines, I/O ports and capabilities are let go
+ *   PORTS     peers are told; interrupt lines are let go
+ *   CAPS      I/O ports, devices (which reach its memory no more) and capabilities are let go
  *   QUIESCE   every CPU has left the kernel since MARK, so nobody holds a pointer from before it
  *   GRANTS    what it granted is revoked, what it mapped is given back
  *   MEMORY    tables and frames
@@ -18,6 +19,7 @@
 #include "cap.h"
 #include "console.h"
 #include "counters.h"
+#include "device.h"
 #include "domain.h"
 #include "domain_impl.h"
 #include "grant.h"
@@ -84,6 +86,7 @@ static bool stage_caps(struct domain *dom)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(dom->ioports); i++)
 		dom->ioports[i] = (struct io_range){ 0, 0 };
+	device_release_all(dom);
 	return cap_destroy_step(dom);
 }
 

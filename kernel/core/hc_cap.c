@@ -6,7 +6,6 @@
 
 #include "cap.h"
 #include "grant.h"
-#include "irq.h"
 #include "vcpu.h"
 
 static i64 cap_copy(struct domain *caller, u64 handle, u64 dom_handle, u64 rights)
@@ -30,11 +29,10 @@ static i64 cap_copy(struct domain *caller, u64 handle, u64 dom_handle, u64 right
 		return -PV_EDEAD;
 
 	cap.rights = (u32)rights;
-	if (cap.type == PV_CAP_IRQ)
-		irq_cap_get(cap.index);
+	cap_object_get(&cap);
 	result = cap_insert(dst, &cap);
-	if (result < 0 && cap.type == PV_CAP_IRQ)
-		irq_cap_put(cap.index);
+	if (result < 0)
+		cap_object_put(&cap);
 	return result;
 }
 

@@ -190,12 +190,15 @@ static int give_ports(struct domain *dom, u64 first, u64 count)
 
 static i64 assign_ports(struct vcpu *v, u64 handle, u64 first, u64 count)
 {
-	struct io_range uart = { arch_uart_port(), UART_SPAN };
+	const struct io_range uart = { arch_uart_port(), UART_SPAN };
+	const struct io_range pci = { ARCH_PCI_PORT, ARCH_PCI_PORTS };
 	struct domain *dom;
 	int err = cap_domain(v->dom, handle, PV_RIGHT_DOM_CTL, &dom);
 
 	if (err)
 		return err;
+	if (overlaps(&pci, first, count))
+		return -PV_EBUSY;
 	err = give_ports(dom, first, count);
 	if (err)
 		return err;
@@ -215,9 +218,7 @@ static int check_handles(struct vcpu *v, u64 op, u64 host, u64 a)
 
 	if (op == PV_HOST_CTL_IOPORTS)
 		other = cap_lookup(v->dom, a, PV_CAP_DOMAIN, PV_RIGHT_DOM_CTL, &cap);
-	if (err && other)
-		return MAX(err, other); /* codes ascend in order of precedence */
-	return err ? err : other;
+	return first_error(err, other);
 }
 
 i64 hc_host_ctl(struct vcpu *v, const struct hc_args *args)

@@ -19,11 +19,6 @@ static bool page_aligned(u64 x)
 	return IS_ALIGNED(x, PAGE_SIZE);
 }
 
-static bool gfns_valid(u64 gfn, u64 n)
-{
-	return gfn <= PV_MAX_GFN && n <= PV_MAX_GFN + 1 - gfn;
-}
-
 /* A guest-physical root. -PV_EINVAL, -PV_ERANGE; -PV_ESTATE comes after both. */
 static int root_check(const struct vcpu *v, gpa_t root)
 {

@@ -29,11 +29,8 @@ static i64 connect(struct vcpu *v, u64 port_a, u64 handle_a, u64 handle_b, u64 p
 		return -PV_ERANGE;
 	err_a = cap_domain(v->dom, handle_a, PV_RIGHT_DOM_PORT, &a);
 	err_b = cap_domain(v->dom, handle_b, PV_RIGHT_DOM_PORT, &b);
-	if (err_a && err_b)
-		return MAX(err_a, err_b); /* codes ascend in order of precedence */
-	if (err_a || err_b)
-		return err_a ? err_a : err_b;
-	return port_connect(a, port_a, b, port_b);
+	err_a = first_error(err_a, err_b);
+	return err_a ? err_a : port_connect(a, port_a, b, port_b);
 }
 
 static i64 bind_virq(struct vcpu *v, u64 port, u64 virq, u64 host)

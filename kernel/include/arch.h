@@ -14,7 +14,7 @@
 
 /* Vectors. Device interrupts are handed out from the first group by whoever owns irqs. */
 #define VEC_DEVICE_FIRST 0x30
-#define VEC_DEVICE_LAST 0x4f
+#define VEC_DEVICE_LAST 0x7f /* 0x80 is a gate of guests */
 #define VEC_TIMER 0xf0
 #define VEC_KICK 0xf1	/* re-check scheduling and pending events */
 #define VEC_FLUSH 0xf2	/* serve the TLB-shootdown mailbox */
@@ -48,6 +48,20 @@ warn_unused_result int ioapic_route(u32 gsi, u8 vector, u32 dest_apic, bool leve
 				    bool masked);
 void ioapic_mask(u32 gsi);
 void ioapic_unmask(u32 gsi);
+
+/* ---- PCI: configuration space of segment 0 by its two I/O ports, one user at a time ---- */
+#define ARCH_PCI_PORT 0xcf8
+#define ARCH_PCI_PORTS 8
+bool arch_pci_present(void);
+u32 arch_pci_read(u32 bdf, u32 off, u32 width); /* off < 256; ones where nothing answers */
+void arch_pci_write(u32 bdf, u32 off, u32 width, u32 value);
+volatile void *arch_map_mmio(paddr_t pa, u64 size); /* uncached, for good; boot only */
+/* What a function must write where to raise a vector on a CPU. */
+struct msi_message {
+	u64 address;
+	u32 data;
+};
+struct msi_message arch_msi_message(u8 vector, u32 dest_apic);
 
 /* ---- time ---- */
 /* ns = (tsc scaled by 2^shift) * mul / 2^32, relative to boot; the same triple guests get. */

@@ -20,7 +20,7 @@ struct cap {
 	u16 gen;  /* 15 bits, never 0 */
 	u32 rights;
 	struct domain_ref dom; /* CAP_DOMAIN: it; CAP_GRANT: the owner */
-	u32 index; /* CAP_GRANT: grant number; CAP_IRQ: line; free entry: next free one */
+	u32 index; /* CAP_GRANT: grant number; CAP_IRQ: line; CAP_DEV: device; free entry: next free one */
 	u32 obj_gen; /* CAP_GRANT: its generation */
 	u64 spare;
 };
@@ -44,6 +44,10 @@ warn_unused_result int cap_domain(struct domain *caller, u64 handle, u32 rights,
 /* The host capability. -PV_ECAP, -PV_EPERM. */
 warn_unused_result int cap_host(struct domain *caller, u64 handle, u32 rights);
 i64 cap_drop(struct domain *dom, u64 handle);
+
+/* One more or one fewer capability names what cap names, if that counts them. */
+void cap_object_get(const struct cap *cap);
+void cap_object_put(const struct cap *cap);
 
 /* Destruction: one page of entries per call, false while there are more. No CPU uses the table. */
 warn_unused_result bool cap_destroy_step(struct domain *dom);

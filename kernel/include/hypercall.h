@@ -18,6 +18,14 @@ struct hc_args {
 	u64 a2, a1, a0; /* rdx rsi rdi */
 };
 
+/* Of the errors two parts of a call have, 0 = none, the one that is told: codes ascend in order of precedence. */
+static inline int first_error(int a, int b)
+{
+	if (a && b)
+		return a > b ? a : b;
+	return a ? a : b;
+}
+
 /* Takes number and arguments from v->regs, puts the result into v->regs.rax. */
 void hypercall_dispatch(struct vcpu *v);
 

@@ -17,9 +17,16 @@
 #include "spinlock.h"
 #include "types.h"
 
+#include <pv/abi.h>
+
 struct domain;
 struct vcpu;
 struct aspace;
+
+static inline bool gfns_valid(u64 gfn, u64 n)
+{
+	return gfn <= PV_MAX_GFN && n <= PV_MAX_GFN + 1 - gfn;
+}
 
 #define MM_HASH 64 /* buckets of the root gfn -> aspace hash */
 
@@ -118,7 +125,7 @@ void kmem_free(struct domain *dom, void *page); /* page is not reachable by any 
 
 /* ---- gfn map (gfnmap.c) ---- */
 /* Entry: bits 0-3 state, bit 4 writable, bits 12-51 mfn << 12. */
-enum gfn_state { GFN_HOLE, GFN_PRIVATE, GFN_GRANTED, GFN_DUMMY, GFN_MODULE };
+enum gfn_state { GFN_HOLE, GFN_PRIVATE, GFN_GRANTED, GFN_DUMMY, GFN_MODULE, GFN_IO };
 #define GFN_WRITABLE 0x10ull
 static inline enum gfn_state gfn_entry_state(u64 entry) { return (enum gfn_state)(entry & 0xf); }
 static inline mfn_t gfn_entry_mfn(u64 entry) { return (entry >> 12) & 0xffffffffffull; }
@@ -142,6 +149,9 @@ i64 mem_release(struct domain *dom, gfn_t gfn, u64 n);
 i64 mem_copy(struct domain *dst, gfn_t dst_gfn, struct domain *src, gfn_t src_gfn, u64 n);
 /* Root domain only: boot module frames appear at gfn as read-only. */
 warn_unused_result int mem_map_module(struct domain *dom, gfn_t gfn, paddr_t start, u64 npages);
+
+/* The same for devices: registers from machine frame mfn on appear at holes. */
+i64 mem_map_io(struct domain *dom, gfn_t gfn, mfn_t mfn, u64 n);
 
 /* ---- life of a domain's memory (life.c) ---- */
 warn_unused_result int mm_init(struct domain *dom, u64 mem_pages, u64 kmem_pages, u32 vtlb_tables);

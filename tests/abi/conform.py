@@ -128,7 +128,7 @@ def boot(options, words, cpus, image):
     machine = qemu.Machine(kernel=options.kernel or options.build / "kernel" / "ringfence.elf", image=image,
                            cpus=max(cpus, options.cpus), cpu=options.cpu,
                            icount=not options.real_time and cpus == 1,
-                           append=f"panic=exit {words}", mem=MEMORY)
+                           append=f"panic=exit {words}", mem=MEMORY, extra=pvrun.DEVICES)
     return pvrun.boot(machine, options.build)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The kernel keeps its budget: at most 128 KiB of text and 12,000 lines of C and assembly.
+"""The kernel keeps its budget: at most 128 KiB of text and 13,200 lines of C and assembly.
 
 A line counts if something is left of it without comments. What is linked into the kernel counts:
 core/, arch/x86_64/ and, in debug builds, debug/; host builds and tests do not.
@@ -12,7 +12,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAX_TEXT = 128 << 10
-MAX_LINES = 12000
+MAX_LINES = 13200
 
 
 def code_lines(path):

@@ -12,6 +12,7 @@ PROGRAM = "qemu-system-x86_64"
 # Without erms and fsrm a rep instruction counts once per word, as the budgets expect; 5-level
 # paging is not supported.
 CPU = "max,-erms,-fsrm,-la57"
+MACHINE = "pc"
 ICOUNT = "shift=0,sleep=off"
 
 
@@ -26,6 +27,7 @@ class Machine:
     append: str = ""
     icount: bool = False
     cpu: str = CPU
+    machine: str = MACHINE
     debugcon: pathlib.Path | None = None
     serial: str = "stdio"  # stdio: QEMU's stdin and stdout; none; or any of QEMU's -serial
     plugins: tuple = ()
@@ -41,7 +43,7 @@ def find():
 
 def command(machine):
     """The argument vector."""
-    argv = [find(), "-nodefaults", "-no-user-config", "-machine", "pc", "-accel", "tcg",
+    argv = [find(), "-nodefaults", "-no-user-config", "-machine", machine.machine, "-accel", "tcg",
             "-cpu", machine.cpu, "-smp", str(machine.cpus), "-m", str(machine.mem),
             "-display", "none", "-monitor", "none", "-no-reboot",
             "-device", f"isa-debug-exit,iobase={status.DEBUG_EXIT_PORT:#x},iosize=4",

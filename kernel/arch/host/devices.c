@@ -161,6 +161,36 @@ void whole_device_assert(u32 line)
 		handlers[lines[line].vector](lines[line].vector);
 }
 
+/* ---- PCI: there is none ---- */
+
+bool arch_pci_present(void)
+{
+	return false;
+}
+
+u32 arch_pci_read(u32 bdf, u32 off, u32 width)
+{
+	(void)bdf, (void)off, (void)width;
+	return ~0u;
+}
+
+void arch_pci_write(u32 bdf, u32 off, u32 width, u32 value)
+{
+	(void)bdf, (void)off, (void)width, (void)value;
+}
+
+volatile void *arch_map_mmio(paddr_t pa, u64 size)
+{
+	(void)pa, (void)size;
+	return NULL;
+}
+
+struct msi_message arch_msi_message(u8 vector, u32 dest_apic)
+{
+	(void)dest_apic;
+	return (struct msi_message){ 0, vector };
+}
+
 /* ---- the rest ---- */
 
 u64 clock_wall_ns(void)

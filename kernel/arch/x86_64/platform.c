@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "cpu_features.h"
 #include "log.h"
+#include "pci.h"
 #include "platform.h"
 #include "x86.h"
 
@@ -30,4 +31,5 @@ void arch_init_platform(void)
 	lapic_init();
 	cpus[0].apic_id = lapic_id();
 	clock_init();
+	pci_init();
 }

@@ -140,6 +140,8 @@ static bool frame_allowed(const struct domain *dom, u64 leaf)
 	mfn_t mfn = (leaf & PTE_ADDR) >> PAGE_SHIFT;
 	const struct frame *f = frame_of(mfn);
 
+	if (leaf & PTE_PCD) /* a device's register, which has no entry in the frame table */
+		return true;
 	if (mfn == dom->mm.dummy || f->state == FRAME_RESERVED)
 		return true;
 	return f->state == FRAME_PRIVATE && (f->owner == dom->self.slot || f->refs);

@@ -17,6 +17,7 @@
 #define PREFILL_MAX 16u
 #define KERNEL_SLOTS_MAX 16u /* Linux uses 5 or 6 */
 #define LEAF_BITS (PTE_P | PTE_U | PTE_A | PTE_D)
+#define IO_BITS (PTE_PCD | PTE_PWT | PTE_NX)
 
 /* Does the guest keep this low-half page to its kernel mode? */
 static bool kernel_only(const struct aspace *as, vaddr_t va, const struct xlate *x)
@@ -47,6 +48,8 @@ static u64 make_leaf(struct domain *dom, const struct aspace *as, int view, vadd
 	}
 	if ((x->flags & PTE_W) && (entry & GFN_WRITABLE))
 		leaf |= PTE_W;
+	if (unlikely(gfn_entry_state(entry) == GFN_IO))
+		leaf |= IO_BITS;
 	if (view == VIEW_KERNEL && (x->flags & PTE_U) && slot_private(as, l4_slot(va)))
 		leaf |= PTE_NX;
 	return leaf | mfn << PAGE_SHIFT;
@@ -261,8 +264,9 @@ static enum fault_result fill(struct vcpu *v, vaddr_t va, u64 access, u64 *p_bit
 		*p_bit = 0;
 		return as->kind == AS_EXPLICIT ? FAULT_INJECT : no_page(&dom->mm);
 	}
-	if (unlikely((access & ACCESS_WRITE) && !(leaf & PTE_W)))
-		return FAULT_INJECT; /* a frame that is this domain's to read only */
+	if (unlikely(((access & ACCESS_WRITE) && !(leaf & PTE_W)) ||
+		     ((access & ACCESS_EXEC) && (leaf & PTE_NX))))
+		return FAULT_INJECT; /* a frame that is this domain's to read only, or a device */
 	switch (install(dom, as, view, va, &x, leaf, &slot)) {
 	case FILL_DONE:
 		break;
@@ -382,7 +386,7 @@ size_t mm_guest_read(struct vcpu *v, vaddr_t va, void *buf, size_t n)
 		if (translate(dom, v->as, va + done, ACCESS_PEEK, &x) != WALK_OK)
 			break;
 		entry = gfn_lookup(&dom->mm, x.gfn);
-		if (!entry)
+		if (!entry || gfn_entry_state(entry) == GFN_IO)
 			break;
 		memcpy((char *)buf + done, (char *)mfn_ptr(gfn_entry_mfn(entry)) + off, part);
 		done += part;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * mem.c - MEM_CTL: giving a domain frames, taking them back, copying between domains.
+ * mem.c - MEM_CTL: giving a domain frames, taking them back, copying between domains; and frames that
+ * devices have to do with.
  *
  * Each call does a bounded piece and says how much; the caller calls again with the rest. A populate
  * that asks for a whole aligned 2 MiB gets one block for all its calls: the first call takes it, the
@@ -225,7 +226,7 @@ int mem_map_module(struct domain *dom, gfn_t gfn, paddr_t start, u64 npages)
 {
 	int err;
 
-	if (!range_ok(gfn, npages))
+	if (!gfns_valid(gfn, npages))
 		return -PV_ERANGE;
 	spin_lock(&dom->mm.lock);
 	err = gfn_reserve_locked(dom, gfn, npages);
@@ -234,4 +235,36 @@ int mem_map_module(struct domain *dom, gfn_t gfn, paddr_t start, u64 npages)
 				      gfn_entry(GFN_MODULE, (start >> PAGE_SHIFT) + i, false));
 	spin_unlock(&dom->mm.lock);
 	return err;
+}
+
+static i64 map_io_locked(struct domain *dom, gfn_t gfn, mfn_t mfn, u64 n)
+{
+	i64 err = dom->mm.dying ? -PV_EDEAD : 0;
+	u64 done = 0;
+
+	while (!err && done < n) {
+		if (gfn_lookup(&dom->mm, gfn + done))
+			err = -PV_EEXIST;
+		else
+			err = gfn_reserve_locked(dom, gfn + done, 1);
+		if (!err) {
+			gfn_set_nofail_locked(dom, gfn + done, gfn_entry(GFN_IO, mfn + done, true));
+			done++;
+		}
+	}
+	return done ? (i64)done : err;
+}
+
+i64 mem_map_io(struct domain *dom, gfn_t gfn, mfn_t mfn, u64 n)
+{
+	bool flush;
+	i64 ret;
+
+	spin_lock(&dom->mm.lock);
+	ret = map_io_locked(dom, gfn, mfn, MIN(n, STEP_PAGES));
+	flush = ret > 0 && mem_forget_absent(dom);
+	spin_unlock(&dom->mm.lock);
+	if (flush)
+		flush_cpus(flush_mask(dom));
+	return ret;
 }

@@ -44,11 +44,6 @@ static inline u64 gfn_lookup(const struct mm *mm, gfn_t gfn)
 
 void gfn_mark_contig_locked(struct domain *dom, gfn_t gfn);
 
-static inline bool range_ok(gfn_t gfn, u64 n)
-{
-	return gfn <= PV_MAX_GFN && n <= PV_MAX_GFN + 1 - gfn;
-}
-
 /* Gives the frames of an unfinished 2 MiB populate back. */
 void mem_drop_reservation(struct domain *dom);
 /* Something comes where nothing was. True if the domain's CPUs must be flushed after the unlock. */

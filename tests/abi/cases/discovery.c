@@ -84,6 +84,7 @@ STANDS(MSR, 22);
 STANDS(CPUID, 23);
 STANDS(SCHED_CTL, 24);
 STANDS(HOST_CTL, 25);
+STANDS(DEV_CTL, 26);
 
 static void all_zero(const void *data, u64 size)
 {

@@ -251,6 +251,16 @@ EDGES(ioport_count, 4, LIST({ 0, I }, { 1, A }, { 64, A }, { 65, R }, { 1ull << 
       CALL_OP(HOST_CTL, IOPORTS, SYM(S_HOST), SYM(S_DOM), 0x1000, 1), .ends = true);
 EDGES(ioport_end, 3, LIST({ 0xffc0, A }, { 0xffc1, R }, { 0xffff, R }),
       CALL_OP(HOST_CTL, IOPORTS, SYM(S_HOST), SYM(S_DOM), 0x1000, 64), .ends = true);
+EDGES(dev_bdf, 2, LIST({ 0, A }, { 0xffff, A }, { 0x10000, R }, { 1ull << 32, R }, { ~0ull, R }),
+      CALL_OP(DEV_CTL, CAP, SYM(S_HOST), 0xffff));
+EDGES(dev_cfg_offset, 2, LIST({ 0, A }, { 254, A }, { 255, I }, { 256, R }, { 1ull << 32, R }, { ~0ull, I }),
+      CALL_OP(DEV_CTL, CFG_READ, SYM(S_DEV), 0, 2));
+EDGES(dev_map_bar, 2, LIST({ 0, A }, { 5, A }, { 6, R }, { 1ull << 32, R }, { ~0ull, R }),
+      CALL_OP(DEV_CTL, MAP, SYM(S_DEV), 4, 0, 48, 1));
+EDGES(dev_map_gfn, 4, LIST({ 48, A }, { PV_MAX_GFN + 1, R }, { 1ull << 32, R }, { ~0ull, R }),
+      CALL_OP(DEV_CTL, MAP, SYM(S_DEV), 4, 0, 48, 1));
+EDGES(dev_map_count, 5, LIST({ 0, I }, { 1, A }, { 512, A }, { 513, R }, { 1ull << 32, R }, { ~0ull, R }),
+      CALL_OP(DEV_CTL, MAP, SYM(S_DEV), 4, 0, 48, 1));
 EDGES(cpuid_leaf, 0, LIST({ 0, A }, { 0x7fffffff, A }, { 0x80000000, A }, { ~0u, A }, { 1ull << 32, R }, { ~0ull, R }),
       CALL(CPUID, 0, 0));
 EDGES(cpuid_subleaf, 1, LIST({ 0, A }, { ~0u, A }, { 1ull << 32, R }, { ~0ull, R }), CALL(CPUID, 4, 0));

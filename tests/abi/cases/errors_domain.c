@@ -171,3 +171,38 @@ FLAWED(host_trace_read, CALL_OP(HOST_CTL, TRACE_READ, SYM(S_HOST), 0), .right = 
        .flaws = { FLAW(ERANGE, { 2, 64 }), FLAW(ERANGE, { 2, ~0ull }), BAD_HOST(1) });
 FLAWED(host_log_write, CALL_OP(HOST_CTL, LOG_WRITE, SYM(S_HOST), 1), .right = PV_RIGHT_HOST_LOG, .batch = dot,
        .flaws = { FLAW(EINVAL, { 2, 0 }), FLAW(ERANGE, { 2, 2049 }), FLAW(ERANGE, { 2, ~0ull }), BAD_HOST(1) });
+
+/* ---- DEV_CTL; BIND_MSI, whose caller must have the function, is in device.c ---- */
+
+#define CFG_BAR 0x10
+#define CFG_LINE 0x3c
+
+FLAWED(dev_list, CALL_OP(DEV_CTL, LIST, SYM(S_HOST), 0), .right = PV_RIGHT_HOST_DEV,
+       .flaws = { BAD_HOST(1), FLAW(ENOENT, { 2, 1000 }), FLAW(ENOENT, { 2, 1ull << 32 }), FLAW(ENOENT, { 2, ~0ull }) });
+FLAWED(dev_cap, CALL_OP(DEV_CTL, CAP, SYM(S_HOST), SYM(S_DEV_BDF)), .right = PV_RIGHT_HOST_DEV, .ambient = PV_EBUSY,
+       .flaws = { FLAW(ERANGE, { 2, 0x10000 }), FLAW(ERANGE, { 2, ~0ull }), BAD_HOST(1), FLAW(ENOENT, { 2, 0xffff }),
+		  FLAW(EBUSY, { 2, 0 }) });
+FLAWED(dev_info, CALL_OP(DEV_CTL, INFO, SYM(S_DEV)), .right = PV_RIGHT_DEV_USE, .flaws = { BAD_DEVICE(1) });
+FLAWED(dev_assign, CALL_OP(DEV_CTL, ASSIGN, SYM(S_DEV), SYM(S_DOM), 0), .right = PV_RIGHT_DEV_ASSIGN,
+       .ambient = PV_EBUSY,
+       .flaws = { FLAW(EINVAL, { 3, 2 }), FLAW(EINVAL, { 3, 1ull << 63 }), BAD_DEVICE(1),
+		  FLAW(ECAP, { 2, SYM(S_STALE) }), FLAW(ECAP, { 2, SYM(S_GRANT) }), FLAW(EPERM, { 2, SYM(S_WEAK) }),
+		  FLAW(EDEAD, { 2, SYM(S_DEAD) }) });
+FLAWED(dev_cfg_read, CALL_OP(DEV_CTL, CFG_READ, SYM(S_DEV), 0, 4), .right = PV_RIGHT_DEV_USE,
+       .flaws = { FLAW(EINVAL, { 3, 0 }), FLAW(EINVAL, { 3, 3 }), FLAW(EINVAL, { 3, 8 }), FLAW(EINVAL, { 2, 2 }),
+		  FLAW(ERANGE, { 2, 256 }), FLAW(ERANGE, { 2, 1ull << 32 }), BAD_DEVICE(1) });
+FLAWED(dev_cfg_write, CALL_OP(DEV_CTL, CFG_WRITE, SYM(S_DEV), CFG_LINE, 1, 0), .right = PV_RIGHT_DEV_USE,
+       .flaws = { FLAW(EINVAL, { 3, 0 }), FLAW(EINVAL, { 3, 5 }), FLAW(ERANGE, { 2, 256 }), FLAW(ERANGE, { 4, 256 }),
+		  FLAW(ERANGE, { 4, ~0ull }), BAD_DEVICE(1), FLAW(ESTATE, { 1, SYM(S_FREE_DEV) }),
+		  FLAW(EBUSY, { 2, CFG_BAR }) });
+FLAWED(dev_map, CALL_OP(DEV_CTL, MAP, SYM(S_DEV), 4, 0, 48, 1), .right = PV_RIGHT_DEV_USE, .ambient = PV_EEXIST,
+       .flaws = { FLAW(EINVAL, { 5, 0 }), FLAW(ERANGE, { 2, PV_DEV_BARS }), FLAW(ERANGE, { 2, 1ull << 32 | 4 }),
+		  FLAW(ERANGE, { 4, PV_MAX_GFN + 1 }), FLAW(ERANGE, { 5, PV_MAX_MAP_PAGES + 1 }), BAD_DEVICE(1),
+		  FLAW(ESTATE, { 1, SYM(S_FREE_DEV) }), FLAW(EFAULT, { 2, 1 }), FLAW(ENOENT, { 2, 0 }) });
+FLAWED(dev_dma_map, CALL_OP(DEV_CTL, DMA_MAP, SYM(S_DEV), 17, 1), .right = PV_RIGHT_DEV_ASSIGN, .ambient = PV_EEXIST,
+       .flaws = { FLAW(EINVAL, { 3, 0 }), FLAW(ERANGE, { 2, PV_MAX_GFN + 1 }), FLAW(ERANGE, { 3, PV_MAX_GFN + 1 }),
+		  FLAW(ERANGE, { 3, ~0ull }), BAD_DEVICE(1), FLAW(ESTATE, { 1, SYM(S_FREE_DEV) }),
+		  FLAW(EFAULT, { 2, 23 }), FLAW(EFAULT, { 2, 48 }) });
+FLAWED(dev_dma_addr, CALL_OP(DEV_CTL, DMA_ADDR, SYM(S_DEV), 17), .right = PV_RIGHT_DEV_USE,
+       .flaws = { FLAW(ERANGE, { 2, PV_MAX_GFN + 1 }), FLAW(ERANGE, { 2, 1ull << 32 | 17 }), BAD_DEVICE(1),
+		  FLAW(ESTATE, { 1, SYM(S_FREE_DEV) }), FLAW(EFAULT, { 2, 18 }), FLAW(EFAULT, { 2, 48 }) });

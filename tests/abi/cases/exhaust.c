@@ -171,7 +171,7 @@ PV_DRIVER_TEST(starved_load_root, "PVABI-HOS-004.1 PVABI-GEN-012.1", PARTS(load_
 	child_expect_pass(starving);
 }
 
-/* word[0]: a grant, word[1]: a host capability */
+/* word[0]: a grant, word[1]: a host capability, word[2]: where a PCI function is, 0 = nowhere */
 static void starve_myself(void)
 {
 	i64 h;
@@ -184,6 +184,8 @@ static void starve_myself(void)
 	CHECK_EQ(h, -(i64)PV_ENOMEM);
 	CHECK_ERR(OP(HOST_CTL, IRQ_CAP, share->word[1], 12), ENOMEM);
 	CHECK_ERR(OP(HOST_CTL, IRQ_CAP, share->word[1], 12), ENOMEM); /* the line is still free */
+	for (u32 i = 0; i < 2 && share->word[2]; i++)
+		CHECK_ERR(OP(DEV_CTL, CAP, share->word[1], share->word[2]), ENOMEM);
 	CHECK_ERR(OP(GRANT_CTL, CREATE, PV_SELF, gfn_of(pages_alloc(1)), 1, GRANT_RO), ENOMEM);
 }
 
@@ -196,6 +198,8 @@ static void fill_my_table(void)
 		last = (u64)h;
 	CHECK_EQ(h, -(i64)PV_ENOSPC);
 	CHECK_ERR(OP(HOST_CTL, IRQ_CAP, share->word[1], 12), ENOSPC);
+	for (u32 i = 0; i < 2 && share->word[2]; i++)
+		CHECK_ERR(OP(DEV_CTL, CAP, share->word[1], share->word[2]), ENOSPC);
 	CHECK_ERR(OP(GRANT_CTL, CREATE, PV_SELF, frame, 1, GRANT_RO), ENOSPC);
 	CHECK_ERR(OP(GRANT_CTL, CREATE, PV_SELF, free_gfn(), 1, GRANT_RO), EFAULT);
 	CHECK_EQ(OP(MEM_CTL, RELEASE, PV_SELF, frame, 1), 1); /* no reference was left */
@@ -224,12 +228,14 @@ static void with_grant_and_host(void)
 {
 	struct child *c = child_make(0);
 	u64 owner = empty_domain(4, 64);
+	struct pv_dev_info info;
 
 	populate(owner, 16, 1);
 	u64 grant = TRY(OP(GRANT_CTL, CREATE, owner, 16, 1, GRANT_RO));
 
 	c->share->word[0] = child_give(c, grant, GRANT_RO);
 	c->share->word[1] = child_give(c, host, PV_RIGHT_HOST_DEV);
+	c->share->word[2] = device_is_there(DEV_EDU, &info) ? info.bdf : 0;
 	child_start(c);
 	child_expect_pass(c);
 	child_destroy(c);
@@ -375,6 +381,9 @@ static void bare_host_calls(void)
 	CHECK_ERR(OP(HOST_CTL, LOG_READ, h, 0, 16), ESTATE);
 	CHECK_ERR(OP(HOST_CTL, TRACE_READ, h, 0), ESTATE);
 	CHECK_ERR(OP(HOST_CTL, LOG_WRITE, h, 1), ESTATE);
+	CHECK_ERR(OP(DEV_CTL, LIST, h, 0), ESTATE);
+	if (share->word[1])
+		CHECK_ERR(OP(DEV_CTL, INFO, share->word[1]), ESTATE);
 	CHECK_ERR(OP(VCPU_REGS, GET, PV_SELF, 0), ESTATE);
 	CHECK_ERR(OP(VCPU_REGS, SET, PV_SELF, 0), ESTATE);
 	bare_done = 1;
@@ -390,9 +399,17 @@ PV_DRIVER_TEST(host_calls_without_vcs, "PVABI-GEN-006.1 PVABI-GEN-012.1", PARTS(
 {
 	struct child *c = child_make(0);
 
+	struct pv_dev_info info;
+
 	c->share->word[0] = child_give(c, host, PV_RIGHT_HOST_ALL);
+	u64 dev = device_is_there(DEV_EDU, &info) ? device_cap(DEV_EDU) : 0;
+
+	c->share->word[1] = dev ? child_give(c, dev, PV_RIGHT_DEV_USE) : 0;
 	child_start(c);
 	child_expect_pass(c);
+	child_destroy(c);
+	if (dev)
+		CHECK_OK(OP(CAP_CTL, DROP, dev));
 }
 
 /* ---- a domain before its start code has run: no VCS, no port page ---- */

@@ -35,7 +35,7 @@ PV_TEST(unknown_operations, "PVABI-GEN-002.1")
 		{ PV_HC_AS_CTL, 3 },	 { PV_HC_AS_MAP, 3 },	 { PV_HC_MEM_CTL, 3 },
 		{ PV_HC_GRANT_CTL, 4 },	 { PV_HC_PORT_CTL, 8 },	 { PV_HC_SEG_CTL, 3 },
 		{ PV_HC_DEBUG_REG, 2 },	 { PV_HC_MSR, 2 },	 { PV_HC_SCHED_CTL, 3 },
-		{ PV_HC_HOST_CTL, 7 },
+		{ PV_HC_HOST_CTL, 7 },	 { PV_HC_DEV_CTL, 10 },
 	};
 
 	for (u32 i = 0; i < sizeof(with_ops) / sizeof(with_ops[0]); i++) {

@@ -39,6 +39,10 @@ enum symbol {
 	S_ORPHAN,	/* one whose peer is gone */
 	S_DOM_PORT,	/* an unbound port of S_DOM */
 	S_IRQ,		/* capability for line 11 */
+	S_DEV,		/* DEV_CTL rows: a function with MSI-X, trusted, S_DOM's; see stage.c */
+	S_WEAK_DEV,	/* the same, without the right the row is about */
+	S_DEV_BDF,	/* where it is */
+	S_FREE_DEV,	/* a function that is nobody's */
 	S_ROOT,		/* a walked child's: guest-physical address of a new root */
 	S_COUNT,
 };
@@ -100,6 +104,9 @@ void flaws_pairs(void);
 #define BAD_HOST(n) \
 	FLAW(ECAP, { n, SYM(S_STALE) }), FLAW(ECAP, { n, SYM(S_DOM) }), FLAW(ECAP, { n, PV_SELF }), \
 	FLAW(EPERM, { n, SYM(S_WEAK_HOST) })
+#define BAD_DEVICE(n) \
+	FLAW(ECAP, { n, SYM(S_STALE) }), FLAW(ECAP, { n, SYM(S_HOST) }), FLAW(ECAP, { n, PV_SELF }), \
+	FLAW(EPERM, { n, SYM(S_WEAK_DEV) })
 
 /* stage.c */
 void stage_set(const struct flawed *row);

@@ -12,7 +12,7 @@
 
 #include "hc.h"
 
-#define RECORD_OPS 8
+#define RECORD_OPS 10
 #define RECORD_ERRORS 16
 
 struct record {

@@ -4,6 +4,8 @@
  *
  * S_DOM: quota 64 frames and 96 pages, at most 2 vCPUs, vCPU 0 created; frames 16..22; gfn 16 is mapped
  * read-only at 0x10000, 0x11000 is mapped to gfn 23, which is a hole by now; gfns 20 and 21 are S_GRANT.
+ * Rows about DEV_CTL find two functions: S_DEV, whose BAR 4 page 0 is at gfn 48 of S_DOM and which may use gfn 17
+ * for DMA, and S_FREE_DEV.
  * Everything is destroyed after the case, whose levels are compared as ever.
  */
 #include <string.h>
@@ -116,6 +118,18 @@ static void set_ports(void)
 	values[S_IRQ] = TRY(OP(HOST_CTL, IRQ_CAP, host, 11));
 }
 
+static void set_devices(u32 right)
+{
+	u64 dev = values[S_DEV] = device_cap(DEV_RNG), dom = values[S_DOM];
+
+	values[S_DEV_BDF] = device_bdf(DEV_RNG);
+	values[S_WEAK_DEV] = copy_of(dev, PV_RIGHT_DEV_ALL & ~right);
+	values[S_FREE_DEV] = device_cap(DEV_EDU);
+	CHECK_OK(OP(DEV_CTL, ASSIGN, dev, dom, PV_DEV_TRUSTED));
+	CHECK_EQ(OP(DEV_CTL, MAP, dev, 4, 0, 48, 1), 1);
+	CHECK_EQ(OP(DEV_CTL, DMA_MAP, dev, 17, 1), 1);
+}
+
 void stage_set(const struct flawed *row)
 {
 	memset(values, 0, sizeof(values));
@@ -126,6 +140,8 @@ void stage_set(const struct flawed *row)
 	set_dead();
 	set_grants(row->right & (GRANT_RW | PV_RIGHT_GRANT_REVOKE));
 	set_ports();
+	if (row->nr == PV_HC_DEV_CTL)
+		set_devices(row->right);
 	if (row->shut)
 		values[S_SHUT] = make_shut();
 }
@@ -148,7 +164,7 @@ void stage_clear(void)
 {
 	static const u8 domains[] = { S_SHUT, S_FULL, S_WALKED, S_DOM };
 	static const u8 handles[] = { S_WEAK, S_COPY, S_DEAD, S_WEAK_HOST, S_WEAK_GRANT, S_DEAD_GRANT,
-				      S_IRQ, S_GRANT };
+				      S_IRQ, S_GRANT, S_DEV, S_WEAK_DEV, S_FREE_DEV };
 	static const u8 ports[] = { S_PORT, S_BOUND, S_ORPHAN };
 
 	if (!values[S_HOST])

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * device.c - who has which PCI function, and what it may reach.
+ *
+ * device_lock guards all of it; it comes before dom->lock and mm.lock. A function is let go before its
+ * domain's memory is freed, hence the plain pointer.
+ */
+#include "device.h"
+
+#include "bits.h"
+#include "log.h"
+#include "nospec.h"
+#include "pci.h"
+#include "port.h"
+#include "irq.h"
+#include "string.h"
+
+#define STEP_PAGES 16u
+
+struct dma_range {
+	u32 gfn, n;
+};
+
+struct device {
+	u32 caps;	    /* capabilities that name it */
+	struct domain *dom; /* NULL: nobody's */
+	bool trusted;
+	u32 nr_ranges;
+	struct dma_range ranges[PV_DEV_DMA_RANGES];
+};
+
+static struct spinlock device_lock = SPINLOCK_INIT;
+static struct device devices[PCI_MAX];
+
+static struct device *device_at(u32 nr)
+{
+	return &devices[idx_nospec(nr, PCI_MAX)];
+}
+
+static const struct pci_fn *fn_of(const struct device *d)
+{
+	return &pci_fns[d - devices];
+}
+
+static bool dma_allowed(const struct device *d)
+{
+	return d->dom && d->trusted;
+}
+
+/* ---- what there is ---- */
+
+u32 device_count(void)
+{
+	return pci_count;
+}
+
+void device_info(u32 nr, struct pv_dev_info *out)
+{
+	const struct device *d = device_at(nr);
+	const struct pci_fn *fn = fn_of(d);
+
+	*out = (struct pv_dev_info){
+		.bdf = fn->bdf,
+		.vendor = fn->vendor,
+		.device = fn->device,
+		.class_code = fn->class_code,
+		.msi_vectors = fn->vectors,
+		.irq_line = fn->irq_line,
+		.flags = (fn->bridge ? PV_DEV_BRIDGE : 0) | (fn->msix ? PV_DEV_MSIX : 0),
+	};
+	memcpy(out->bars, fn->bars, sizeof(out->bars));
+	spin_lock(&device_lock);
+	if (d->dom) {
+		out->domain = d->dom->self.slot;
+		out->flags |= PV_DEV_ASSIGNED | (d->trusted ? PV_DEV_TRUSTED : 0);
+	}
+	spin_unlock(&device_lock);
+}
+
+i64 device_claim(u64 bdf)
+{
+	const struct pci_fn *fn = pci_find(bdf);
+	i64 result = -PV_EBUSY;
+	u32 nr;
+
+	if (!fn)
+		return -PV_ENOENT;
+	nr = (u32)(fn - pci_fns);
+	spin_lock(&device_lock);
+	if (!fn->bridge && !devices[nr].caps) {
+		devices[nr].caps = 1;
+		result = nr;
+	}
+	spin_unlock(&device_lock);
+	return result;
+}
+
+void device_cap_get(u32 nr)
+{
+	spin_lock(&device_lock);
+	device_at(nr)->caps++;
+	spin_unlock(&device_lock);
+}
+
+void device_cap_put(u32 nr)
+{
+	spin_lock(&device_lock);
+	device_at(nr)->caps--;
+	spin_unlock(&device_lock);
+}
+
+/* ---- whose it is ---- */
+
+/* A domain that is marked dying releases its devices later, and takes this lock for it: either it is seen
+ * dying here, or it will find the device. */
+int device_assign(u32 nr, struct domain *dom, bool trusted)
+{
+	struct device *d = device_at(nr);
+	int err = 0;
+
+	spin_lock(&device_lock);
+	if (domain_is_dying(dom))
+		err = -PV_EDEAD;
+	else if (d->dom)
+		err = -PV_EBUSY;
+	else
+		*d = (struct device){ .caps = d->caps, .dom = dom, .trusted = trusted };
+	spin_unlock(&device_lock);
+	if (!err && trusted)
+		log_warn("device %x of %s is trusted: its DMA reaches all memory\n", fn_of(d)->bdf, dom->name);
+	return err;
+}
+
+void device_release_all(struct domain *dom)
+{
+	spin_lock(&device_lock);
+	for (u32 i = 0; i < pci_count; i++) {
+		struct device *d = &devices[i];
+
+		if (d->dom != dom)
+			continue;
+		pci_bus_master_off(fn_of(d));
+		*d = (struct device){ .caps = d->caps };
+	}
+	spin_unlock(&device_lock);
+}
+
+/* ---- configuration, registers, interrupts ---- */
+
+u32 device_cfg_read(u32 nr, u32 off, u32 width)
+{
+	return pci_read(fn_of(device_at(nr)), off, width);
+}
+
+int device_cfg_write(u32 nr, u32 off, u32 width, u32 value)
+{
+	const struct device *d = device_at(nr);
+	int err = -PV_ESTATE;
+
+	spin_lock(&device_lock);
+	if (d->dom)
+		err = pci_write(fn_of(d), off, width, value, dma_allowed(d));
+	spin_unlock(&device_lock);
+	return err;
+}
+
+/* Stays valid until this CPU leaves the kernel; NULL: nobody's. */
+static struct domain *device_domain(u32 nr)
+{
+	struct domain *dom;
+
+	spin_lock(&device_lock);
+	dom = device_at(nr)->dom;
+	spin_unlock(&device_lock);
+	return dom;
+}
+
+/* Of pages first..first+n-1 of a BAR, how many from the first on may be mapped; -error if none. */
+static i64 mappable(const struct pci_fn *fn, const struct pv_dev_bar *bar, u64 first, u64 n)
+{
+	u64 pages = (bar->size + PAGE_SIZE - 1) >> PAGE_SHIFT, done = 0;
+
+	if (bar->flags & PV_BAR_IO || first >= pages)
+		return -PV_ENOENT;
+	n = MIN(n, pages - first);
+	while (done < n && pci_frame_ok(fn, (bar->base >> PAGE_SHIFT) + first + done))
+		done++;
+	return done ? (i64)done : -PV_EFAULT;
+}
+
+i64 device_map(u32 nr, u32 bar, u64 page, gfn_t gfn, u64 n)
+{
+	const struct pci_fn *fn = fn_of(device_at(nr));
+	const struct pv_dev_bar *b = &fn->bars[idx_nospec(bar, PV_DEV_BARS)];
+	struct domain *dom = device_domain(nr);
+	i64 result;
+
+	if (!dom)
+		return -PV_ESTATE;
+	result = mappable(fn, b, page, MIN(n, STEP_PAGES));
+	if (result > 0) /* should dom be dying by now, it is in a map that nobody uses */
+		result = mem_map_io(dom, gfn, (b->base >> PAGE_SHIFT) + page, (u64)result);
+	return result == -PV_EDEAD ? -PV_ESTATE : result;
+}
+
+i64 device_bind_msi(u32 nr, struct domain *dom, u32 index, u64 port)
+{
+	const struct device *d = device_at(nr);
+	i64 err = -PV_ESTATE;
+
+	spin_lock(&device_lock);
+	if (d->dom == dom && dma_allowed(d)) /* a message is a write to memory, too */
+		err = index < fn_of(d)->vectors ? port_bind_irq(dom, port, irq_msi_key(nr, index)) : -PV_ENOENT;
+	spin_unlock(&device_lock);
+	return err;
+}
+
+/* ---- DMA ---- */
+
+static const struct dma_range *range_of(const struct device *d, gfn_t gfn)
+{
+	for (u32 i = 0; i < d->nr_ranges; i++)
+		if (gfn >= d->ranges[i].gfn && gfn - d->ranges[i].gfn < d->ranges[i].n)
+			return &d->ranges[i];
+	return NULL;
+}
+
+/* The range that gfn goes on, or a new one. NULL: there is no room. */
+static struct dma_range *range_for(struct device *d, gfn_t gfn)
+{
+	for (u32 i = 0; i < d->nr_ranges; i++)
+		if (d->ranges[i].gfn + d->ranges[i].n == gfn)
+			return &d->ranges[i];
+	if (d->nr_ranges == PV_DEV_DMA_RANGES)
+		return NULL;
+	d->ranges[d->nr_ranges] = (struct dma_range){ (u32)gfn, 0 };
+	return &d->ranges[d->nr_ranges];
+}
+
+static i64 dma_map_locked(struct device *d, gfn_t gfn, u64 n)
+{
+	struct dma_range *range;
+	mfn_t mfn = 0;
+	u64 done;
+
+	if (!dma_allowed(d))
+		return -PV_ESTATE;
+	if (range_of(d, gfn))
+		return -PV_EEXIST;
+	range = range_for(d, gfn);
+	n = range ? MIN(n, STEP_PAGES) : 1;
+	for (done = 0; done < n && !range_of(d, gfn + done); done++)
+		if (gfn_pin(d->dom, gfn + done, &mfn))
+			break;
+	if (!done)
+		return -PV_EFAULT;
+	if (!range) {
+		mfn_unpin(mfn);
+		return -PV_ENOSPC;
+	}
+	range->n += (u32)done;
+	d->nr_ranges = MAX(d->nr_ranges, (u32)(range - d->ranges) + 1);
+	return (i64)done;
+}
+
+i64 device_dma_map(u32 nr, gfn_t gfn, u64 n)
+{
+	i64 result;
+
+	spin_lock(&device_lock);
+	result = dma_map_locked(device_at(nr), gfn, n);
+	spin_unlock(&device_lock);
+	return result;
+}
+
+i64 device_dma_addr(u32 nr, gfn_t gfn)
+{
+	const struct device *d = device_at(nr);
+	i64 result = -PV_ESTATE;
+
+	spin_lock(&device_lock);
+	if (dma_allowed(d)) {
+		result = -PV_EFAULT;
+		if (range_of(d, gfn)) {
+			spin_lock(&d->dom->mm.lock);
+			result = (i64)(gfn_entry_mfn(gfn_get_locked(d->dom, gfn)) << PAGE_SHIFT);
+			spin_unlock(&d->dom->mm.lock);
+		}
+	}
+	spin_unlock(&device_lock);
+	return result;
+}
