@@ -173,6 +173,67 @@ class Complaints(unittest.TestCase):
                   "link[16].back (blk16): a has 16 links already")
         self.says(two + link * 33, "link: 33 links, at most 32")
 
+    def test_devices(self):
+        two = HEAD + NEWLIB + 'pci = ["00:04.0", "1af4:1042", "class 01.08"]\n' + \
+            NEWLIB.replace('"a"\n', '"b"\n', 1) + LINUX
+        parsed = schema.parse(two)
+        self.assertEqual([(d.match, d.bdf, d.vendor, d.device, d.klass)
+                          for d in parsed.domains[0].devices],
+                         [(0, 0x20, 0, 0, 0), (1, 0, 0x1af4, 0x1042, 0), (2, 0, 0, 0, 0x108)])
+        self.assertEqual((parsed.domains[0].dma_mem, parsed.domains[0].dma_trusted), (1 << 20, False))
+        one = HEAD + NEWLIB
+        form = 'is neither an address ("00:04.0"), nor vendor and device ("1af4:1042"), ' \
+               'nor a class ("class 01.08")'
+        for bad in ("0:4.0", "00:20.0", "00:04.8", "1af4:104", "class 1.8", "", "00:04.0 "):
+            self.says(one + f'pci = ["{bad}"]', f"domain[0].pci (a): '{bad}' {form}")
+        self.says(one + "pci = [4]", f"domain[0].pci (a): 4 {form}")
+        self.says(one + 'pci = ["00:04.0", "00:04.0"]', "domain[0].pci (a): names '00:04.0' twice")
+        self.says(one + "pci = [" + ",".join(f'"00:{n:02x}.0"' for n in range(9)) + "]",
+                  "domain[0].pci (a): 9 devices, at most 8")
+        self.says(HEAD + LINUX + 'pci = ["00:04.0"]',
+                  "domain[0].pci (vm): only a newlib domain can have devices")
+        self.says(one + 'dma = "trusted"\ndma_mem = "1M"',
+                  "domain[0].dma (a): only a domain with pci has it",
+                  "domain[0].dma_mem (a): only a domain with pci has it")
+        self.says(one + 'pci = ["00:04.0"]\ndma = "trust"',
+                  "domain[0].dma (a): 'trust' is not a value (did you mean 'trusted'?)")
+        self.says(one + 'pci = ["00:04.0"]\ndma_mem = "65M"',
+                  "domain[0].dma_mem (a): 66560K is more than 64M")
+        self.says(one + 'pci = ["00:04.0"]\n' + NEWLIB.replace('"a"\n', '"b"\n', 1)
+                  + 'pci = ["00:04.0"]', "domain[1].pci (b): domain a has '00:04.0' already")
+
+    def test_link_devices(self):
+        two = HEAD + NEWLIB + 'pci = ["00:04.0", "1af4:1042"]\n' + LINUX
+        link = '[[link]]\nkind = "blk"\nfront = "vm"\nback = "a"\ndevice = "1af4:1042"\n'
+        part = schema.parse(two + link + 'first = "1M"\nsize = "3M"').links[0]
+        self.assertEqual((part.device, part.first, part.size), (2, 1 << 20, 3 << 20))
+        self.assertEqual(schema.parse(two + link).links[0].size, 0)
+        self.says(two + link.replace("1042", "1043"),
+                  "link[0].device (blk0): a has no device '1af4:1043' in its pci "
+                  "(did you mean '1af4:1042'?)")
+        self.says(two + link.replace('device = "1af4:1042"', 'first = "1M"\nsize = "1M"'),
+                  "link[0].first (blk0): only a link with a device has it")
+        again = "link[1].device (blk1): link[0] (blk0) has the same part of it, or some of it"
+        self.says(two + link + link, again)
+        self.says(two + link + 'size = "2M"\n' + link + 'first = "1M"\nsize = "2M"\n', again)
+        schema.parse(two + link + 'size = "1M"\n' + link + 'first = "1M"\n')
+        schema.parse(two + (link + "read_only = true\n") * 2)
+
+    def test_machine_disks(self):
+        disk = '[[machine.disk]]\naddress = "00:04.0"\nfile = "d.img"\nsize = "64M"\n'
+        parsed = schema.parse(HEAD + disk + NEWLIB).disks[0]
+        self.assertEqual((parsed.address, parsed.file, parsed.size, parsed.read_only),
+                         ("00:04.0", "d.img", 64 << 20, False))
+        self.says(HEAD + "[machine]\ndisk = [1]\n" + NEWLIB,
+                  "machine.disk: must be tables, [[machine.disk]]")
+        self.says(HEAD + "[[machine.disk]]\nfil = 1\n" + NEWLIB,
+                  "machine.disk[0].fil: unknown key (did you mean 'file'?)",
+                  "machine.disk[0].address: is missing", "machine.disk[0].file: is missing")
+        self.says(HEAD + disk.replace("00:04.0", "01:04.0") + NEWLIB,
+                  "machine.disk[0].address: '01:04.0' is not a slot of the first bus (\"00:04.0\")")
+        self.says(HEAD + disk + disk + NEWLIB,
+                  "machine.disk[1].address: machine.disk[0] is there already")
+
     def test_command_line(self):
         self.says(HEAD + NEWLIB + 'cmdline = "\\n"',
                   "domain[0].cmdline (a): has characters that are not printable ASCII")

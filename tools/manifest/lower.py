@@ -5,13 +5,14 @@ import dataclasses
 import pathlib
 import zlib
 
-from . import files
+from . import devices, files
 from .abi import ABI, PAGE
 from .errors import Findings
 from .schema import KINDS, LINK_KINDS, MIB, ON_EXIT
 
 # Memory the machine needs beside the domains: the microkernel, its frame table, init.
 KERNEL_RESERVE = 16 * MIB
+SECTOR = 512
 SEARCH = ["", "domains", "images", "linux/arch/x86/boot", "linux"]
 
 
@@ -116,7 +117,7 @@ class Builder:
 
 def _flags(domain):
     return (ABI.MDOM_CONSOLE * domain.console | ABI.MDOM_UART * domain.uart
-            | ABI.MDOM_PRIVILEGED * domain.privileged)
+            | ABI.MDOM_PRIVILEGED * domain.privileged | ABI.MDOM_DMA_TRUSTED * domain.dma_trusted)
 
 
 def _domain_bytes(domain, indices, offset):
@@ -126,14 +127,16 @@ def _domain_bytes(domain, indices, offset):
         weight=domain.weight, cap=domain.cap, vtlb_tables=domain.vtlb,
         affinity=sum(1 << cpu for cpu in domain.pin), kernel_entry=indices[0],
         initrd_entry=indices[1], cmdline_off=offset, cmdline_len=len(domain.cmdline),
-        on_exit=ON_EXIT[domain.on_exit])
+        on_exit=ON_EXIT[domain.on_exit], dma_pages=domain.dma_mem // PAGE)
 
 
 def _link_bytes(link):
     return ABI.pack(
         "manifest_link", name=link.name, kind=LINK_KINDS[link.kind],
         flags=ABI.LINK_READ_ONLY * link.read_only, front=link.front, back=link.back,
-        window_pages=link.window // PAGE, disk_pages=link.size // PAGE)
+        window_pages=link.window // PAGE, device=link.device,
+        disk_pages=0 if link.device else link.size // PAGE, first=link.first // SECTOR,
+        sectors=link.size // SECTOR if link.device else 0)
 
 
 def make_blob(manifest, indices):
@@ -142,9 +145,11 @@ def make_blob(manifest, indices):
     for domain, pair in zip(manifest.domains, indices):
         domains += _domain_bytes(domain, pair, len(strings))
         strings += domain.cmdline.encode() + b"\0"
-    body = domains + b"".join(_link_bytes(link) for link in manifest.links) + strings
+    functions = b"".join(devices.device_bytes(domain) for domain in manifest.domains)
+    body = domains + b"".join(_link_bytes(link) for link in manifest.links) + functions + strings
     return ABI.pack("manifest_header", magic=ABI.MANIFEST_MAGIC, version=ABI.MANIFEST_VERSION,
                     domains=len(manifest.domains), links=len(manifest.links), name=manifest.name,
+                    devices=sum(len(domain.devices) for domain in manifest.domains),
                     size=ABI.size("manifest_header") + len(body), crc32=zlib.crc32(body),
                     strings_size=len(strings)) + body
 
@@ -166,8 +171,8 @@ def make_image(entries):
 
 def check_memory(manifest, image_size, mem, findings):
     """Whether the machine, if its size is known, can hold all domains."""
-    needs = KERNEL_RESERVE + image_size + sum(d.mem + d.kmem for d in manifest.domains)
-    needs += sum(link.window + link.size for link in manifest.links)
+    needs = KERNEL_RESERVE + image_size + sum(d.mem + d.kmem + d.dma_mem for d in manifest.domains)
+    needs += sum(link.window + (0 if link.device else link.size) for link in manifest.links)
     if mem and needs > mem:
         findings.add("machine.mem", f"needs {(needs + MIB - 1) // MIB}M (domains, boot image, "
                                     f"microkernel), has {mem // MIB}M")

@@ -8,6 +8,7 @@ import dataclasses
 import re
 import tomllib
 
+from . import devices
 from .abi import ABI, PAGE
 from .errors import Findings, ManifestError, suggest
 
@@ -42,6 +43,9 @@ class Domain:
     privileged: bool
     on_exit: str
     vtlb: int
+    devices: list
+    dma_trusted: bool
+    dma_mem: int
 
     def path(self, key):
         return f"domain[{self.index}].{key} ({self.name})"
@@ -57,6 +61,8 @@ class Link:
     window: int
     size: int
     read_only: bool
+    device: int
+    first: int
 
     def path(self, key):
         return f"link[{self.index}].{key} ({self.name})"
@@ -70,6 +76,7 @@ class Manifest:
     mem: int
     domains: list
     links: list
+    disks: list
 
 
 class Table:
@@ -131,7 +138,7 @@ class Table:
 
 
 DOMAIN_KEYS = {"name", "kind", "kernel", "initrd", "cmdline", "mem", "kmem", "vcpus", "weight", "cap",
-               "pin", "console", "uart", "privileged", "on_exit", "vtlb"}
+               "pin", "console", "uart", "privileged", "on_exit", "vtlb"} | devices.DOMAIN_KEYS
 
 
 def _name(table, key="name"):
@@ -196,6 +203,7 @@ def _domain(data, index, cpus, has_uart, findings):
     if "vtlb" in data and kind == "newlib":
         table.bad("vtlb", "only a linux domain has one: newlib domains map explicitly")
     uart = table.get("uart", bool, False)
+    functions, trusted, dma_mem = devices.domain_devices(table, kind)
     return Domain(
         index=index, name=name, kind=kind, kernel=kernel, initrd=initrd, cmdline=_cmdline(table),
         mem=mem, kmem=table.size("kmem", (mem // 64 + (512 << 10) + PAGE - 1) // PAGE * PAGE),
@@ -204,10 +212,12 @@ def _domain(data, index, cpus, has_uart, findings):
         cap=table.number("cap", 0, 0, 100 * ABI.MAX_VCPUS), pin=_pin(table, cpus),
         console=table.get("console", bool, has_uart and not uart), uart=uart,
         privileged=table.get("privileged", bool, False),
-        on_exit=table.choice("on_exit", ON_EXIT, "report"), vtlb=_vtlb(table))
+        on_exit=table.choice("on_exit", ON_EXIT, "report"), vtlb=_vtlb(table),
+        devices=functions, dma_trusted=trusted, dma_mem=dma_mem)
 
 
-LINK_KEYS = {"name", "kind", "front", "back", "window", "size", "read_only"}
+LINK_KEYS = {"name", "kind", "front", "back", "window", "size", "read_only", "device",
+             "first"}
 LINK_KINDS = {"blk": ABI.LINK_BLK}
 
 
@@ -241,11 +251,15 @@ def _link(data, index, domains, findings):
         table.bad("back", "is the domain at the other end")
     elif back is not None and domains[back].kind != "newlib":
         table.bad("back", f"{domains[back].name} is a linux domain: only a newlib domain can be a device")
+    device, first = devices.link_device(table, None if back is None else domains[back])
+    if "device" in data:
+        size = table.size("size")
+    else:
+        size = _pages(table, "size", None, 1, ABI.LINK_DISK_MAX)
     return Link(
         index=index, name=name, kind=kind, front=front, back=back,
         window=_pages(table, "window", 4 * MIB, ABI.LINK_WINDOW_MIN, ABI.LINK_WINDOW_MAX),
-        size=_pages(table, "size", None, 1, ABI.LINK_DISK_MAX),
-        read_only=table.get("read_only", bool, False))
+        size=size, read_only=table.get("read_only", bool, False), device=device, first=first)
 
 
 def _check_links(manifest, findings):
@@ -259,6 +273,7 @@ def _check_links(manifest, findings):
             if domain is not None and ends[domain] == ABI.MAX_LINKS + 1:
                 findings.add(link.path(key), f"{manifest.domains[domain].name} has "
                                              f"{ABI.MAX_LINKS} links already")
+    devices.check_parts(manifest.links, findings)
 
 
 def _check_together(manifest, findings):
@@ -273,6 +288,17 @@ def _check_together(manifest, findings):
     for domain in owners[1:]:
         findings.add(domain.path("uart"), f"domain[{owners[0].index}] ({owners[0].name}) owns the "
                                           "serial line already")
+    devices.check_owners(manifest.domains, findings)
+    devices.check_machine(manifest.disks, findings)
+
+
+def _disks(machine, findings):
+    entries = machine.get("disk", list, [])
+    if not all(isinstance(entry, dict) for entry in entries):
+        machine.bad("disk", "must be tables, [[machine.disk]]")
+        return []
+    return [devices.machine_disk(Table(entry, f"machine.disk[{i}]", devices.DISK_KEYS, findings), i)
+            for i, entry in enumerate(entries)]
 
 
 def parse(text):
@@ -290,7 +316,7 @@ def parse(text):
             form = f"[[{key}]]" if kind is list else f"[{key}]"
             raise ManifestError(findings.lines + [f"{key}: must be a table, written {form}"])
     image = Table(data.get("image", {}), "image", {"name", "init"}, findings)
-    machine = Table(data.get("machine", {}), "machine", {"cpus", "mem"}, findings)
+    machine = Table(data.get("machine", {}), "machine", {"cpus", "mem", "disk"}, findings)
     cpus = machine.number("cpus", 0, 1, 16) if "cpus" in machine.data else 0
     entries = data.get("domain", [])
     if not entries:
@@ -309,7 +335,7 @@ def parse(text):
     domains = [_domain(e, i, cpus, has_uart, findings) for i, e in enumerate(entries)]
     manifest = Manifest(
         name=_name(image), init=image.get("init", str, "init.elf"), cpus=cpus,
-        mem=machine.size("mem"),
+        mem=machine.size("mem"), disks=_disks(machine, findings),
         domains=domains, links=[_link(e, i, domains, findings) for i, e in enumerate(links)])
     _check_together(manifest, findings)
     _check_links(manifest, findings)

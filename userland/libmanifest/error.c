@@ -36,6 +36,7 @@ const char *mf_error_text(const struct mf_error *err, char *buf, size_t size)
 		[MF_SCOPE_MANIFEST] = "the manifest",
 		[MF_SCOPE_DOMAIN] = "domain ",
 		[MF_SCOPE_LINK] = "link ",
+		[MF_SCOPE_DEVICE] = "device ",
 	};
 	struct text text = { buf, size, 0 };
 

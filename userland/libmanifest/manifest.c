@@ -7,7 +7,8 @@
 
 #include "internal.h"
 
-#define MDOM_KNOWN (PV_MDOM_CONSOLE | PV_MDOM_UART | PV_MDOM_PRIVILEGED)
+#define MDOM_KNOWN (PV_MDOM_CONSOLE | PV_MDOM_UART | PV_MDOM_PRIVILEGED | PV_MDOM_DMA_TRUSTED)
+#define MAX_SECTORS (UINT64_MAX / 512)
 #define MAX_PAGES ((uint64_t)PV_MAX_GFN + 1)
 #define MAX_CAP (100 * PV_MAX_VCPUS)
 
@@ -15,6 +16,7 @@ static const char *manifest_check_header(const struct pv_manifest_header *header
 {
 	uint64_t domains_size = (uint64_t)header->domains * sizeof(struct pv_manifest_domain);
 	uint64_t links_size = (uint64_t)header->links * sizeof(struct pv_manifest_link);
+	uint64_t devices_size = (uint64_t)header->devices * sizeof(struct pv_manifest_device);
 
 	if (header->magic != PV_MANIFEST_MAGIC)
 		return "is not a manifest blob (wrong magic)";
@@ -26,11 +28,14 @@ static const char *manifest_check_header(const struct pv_manifest_header *header
 		return "has an impossible number of domains";
 	if (header->links > PV_MANIFEST_MAX_LINKS)
 		return "has an impossible number of links";
-	if (sizeof(*header) + domains_size + links_size + header->strings_size != size)
+	if (header->devices > PV_MANIFEST_MAX_DEVICES)
+		return "has an impossible number of devices";
+	if (sizeof(*header) + domains_size + links_size + devices_size + header->strings_size !=
+	    size)
 		return "has parts that do not add up to its size";
 	if (!mf_name_ok(header->name))
 		return "has an unreadable name";
-	if (header->reserved0 || !mf_zero(header->reserved, sizeof(header->reserved)))
+	if (!mf_zero(header->reserved, sizeof(header->reserved)))
 		return "has a reserved field that is not zero";
 	if (mf_crc32(0, header + 1, size - sizeof(*header)) != header->crc32)
 		return "is damaged: checksum";
@@ -55,6 +60,8 @@ static const char *domain_check_numbers(const struct pv_manifest_domain *domain)
 		return "has a cap that is too large";
 	if (domain->on_exit > PV_ON_EXIT_SHUTDOWN)
 		return "has an unknown on_exit action";
+	if (domain->dma_pages > PV_DMA_PAGES_MAX)
+		return "has an impossible amount of memory for DMA";
 	if (!mf_zero(domain->reserved, sizeof(domain->reserved)) || domain->reserved1)
 		return "has a reserved field that is not zero";
 	return NULL;
@@ -134,6 +141,24 @@ static const char *link_check_ends(const struct mf_manifest *manifest, uint32_t 
 	return NULL;
 }
 
+/* A RAM disk, or a part of a device of the back end. */
+static const char *link_check_disk(const struct mf_manifest *manifest,
+				   const struct pv_manifest_link *link)
+{
+	if (!link->device) {
+		if (!link->disk_pages || link->disk_pages > PV_LINK_DISK_MAX)
+			return "has an impossible disk";
+		return link->first || link->sectors ? "has a part of a RAM disk" : NULL;
+	}
+	if (link->disk_pages)
+		return "has both a RAM disk and a device";
+	if (link->device > mf_manifest_devices_of(manifest, link->back))
+		return "names a device its back end does not have";
+	if (link->first > MAX_SECTORS || link->sectors > MAX_SECTORS - link->first)
+		return "has an impossible part of a device";
+	return NULL;
+}
+
 static const char *link_check(const struct mf_manifest *manifest, uint32_t index)
 {
 	const struct pv_manifest_link *link = &manifest->links[index];
@@ -149,11 +174,44 @@ static const char *link_check(const struct mf_manifest *manifest, uint32_t index
 		return "has unknown flags";
 	if (link->window_pages < PV_LINK_WINDOW_MIN || link->window_pages > PV_LINK_WINDOW_MAX)
 		return "has a window that is too small or too large";
-	if (!link->disk_pages || link->disk_pages > PV_LINK_DISK_MAX)
-		return "has an impossible disk";
-	if (!mf_zero(link->reserved, sizeof(link->reserved)))
+	if (link->reserved)
 		return "has a reserved field that is not zero";
 	return link_check_ends(manifest, index);
+}
+
+uint32_t mf_manifest_devices_of(const struct mf_manifest *manifest, uint32_t domain)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < manifest->device_count; i++)
+		count += manifest->devices[i].domain == domain;
+	return count;
+}
+
+static const char *device_check(const struct mf_manifest *manifest, uint32_t index)
+{
+	const struct pv_manifest_device *device = &manifest->devices[index];
+
+	if (device->domain >= manifest->count)
+		return "is for a domain that does not exist";
+	if (manifest->domains[device->domain].kind != PV_KIND_EXPLICIT)
+		return "is for a domain that is not a newlib domain";
+	if (mf_manifest_devices_of(manifest, device->domain) > PV_MAX_DEVICES)
+		return "is for a domain that has too many of them";
+	if (!manifest->domains[device->domain].dma_pages)
+		return "is for a domain without memory for DMA";
+	if (device->match > PV_MDEV_CLASS)
+		return "is looked for in an unknown way";
+	if (device->bdf > 0xffff || device->vendor > 0xffff || device->device > 0xffff ||
+	    device->class > 0xffff)
+		return "has an impossible address, id or class";
+	if (device->reserved)
+		return "has a reserved field that is not zero";
+	for (uint32_t i = 0; i < index; i++)
+		if (device->match == PV_MDEV_ADDRESS && manifest->devices[i].match == device->match &&
+		    manifest->devices[i].bdf == device->bdf)
+			return "is given to two domains";
+	return NULL;
 }
 
 bool mf_manifest_open(struct mf_manifest *manifest, const struct mf_image *image,
@@ -175,7 +233,9 @@ bool mf_manifest_open(struct mf_manifest *manifest, const struct mf_image *image
 	manifest->domains = (const struct pv_manifest_domain *)(header + 1);
 	manifest->links = (const struct pv_manifest_link *)(manifest->domains + header->domains);
 	manifest->link_count = header->links;
-	manifest->strings = (const char *)(manifest->links + header->links);
+	manifest->devices = (const struct pv_manifest_device *)(manifest->links + header->links);
+	manifest->device_count = header->devices;
+	manifest->strings = (const char *)(manifest->devices + header->devices);
 	for (uint32_t i = 0; i < manifest->count; i++) {
 		const struct pv_manifest_domain *domain = &manifest->domains[i];
 
@@ -189,8 +249,15 @@ bool mf_manifest_open(struct mf_manifest *manifest, const struct mf_image *image
 		if (bad)
 			return mf_fail(err, MF_SCOPE_DOMAIN, i, domain->name, bad);
 	}
+	for (uint32_t i = 0; i < manifest->device_count; i++) {
+		bad = device_check(manifest, i);
+		if (bad)
+			return mf_fail(err, MF_SCOPE_DEVICE, i, NULL, bad);
+	}
 	for (uint32_t i = 0; i < manifest->link_count; i++) {
 		bad = link_check(manifest, i);
+		if (!bad)
+			bad = link_check_disk(manifest, &manifest->links[i]);
 		if (bad)
 			return mf_fail(err, MF_SCOPE_LINK, i, manifest->links[i].name, bad);
 	}

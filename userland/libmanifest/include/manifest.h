@@ -22,6 +22,7 @@ enum mf_scope {
 	MF_SCOPE_MANIFEST,
 	MF_SCOPE_DOMAIN,
 	MF_SCOPE_LINK,
+	MF_SCOPE_DEVICE,
 };
 
 /* What is wrong, and with which entry or domain. `what` is a constant sentence fragment. */
@@ -43,9 +44,11 @@ struct mf_manifest {
 	const struct pv_manifest_header *header;
 	const struct pv_manifest_domain *domains;
 	const struct pv_manifest_link *links;
+	const struct pv_manifest_device *devices;
 	const char *strings;
 	uint32_t count;
 	uint32_t link_count;
+	uint32_t device_count;
 };
 
 /* Checks header, table and every entry's bounds, not the checksums of the entries' bytes. */
@@ -73,6 +76,9 @@ static inline const char *mf_manifest_cmdline(const struct mf_manifest *manifest
 {
 	return manifest->strings + manifest->domains[index].cmdline_off;
 }
+
+/* Devices the manifest lists for a domain. */
+uint32_t mf_manifest_devices_of(const struct mf_manifest *manifest, uint32_t domain);
 
 /* One readable line: "domain 2 'vm1': vcpus is not 1..16". Returns buf, always terminated (size > 0). */
 const char *mf_error_text(const struct mf_error *err, char *buf, size_t size);

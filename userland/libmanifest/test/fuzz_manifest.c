@@ -15,7 +15,7 @@
 #define TABLES (sizeof(struct pv_image_header) + ENTRIES * sizeof(struct pv_image_entry))
 #define STRINGS 16
 #define BLOB (sizeof(struct pv_manifest_header) + 2 * sizeof(struct pv_manifest_domain) + \
-	      sizeof(struct pv_manifest_link) + STRINGS)
+	      sizeof(struct pv_manifest_link) + sizeof(struct pv_manifest_device) + STRINGS)
 #define SIZE ((ENTRIES + 1) * PAGE)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,6 +40,7 @@ static void fill_image(uint8_t *bytes)
 	struct pv_manifest_header *blob = (void *)(bytes + 2 * PAGE);
 	struct pv_manifest_domain *domains = (void *)(blob + 1);
 	struct pv_manifest_link *link = (void *)(domains + 2);
+	struct pv_manifest_device *device = (void *)(link + 1);
 
 	memset(bytes, 0, SIZE);
 	header->magic = PV_IMAGE_MAGIC;
@@ -67,7 +68,10 @@ static void fill_image(uint8_t *bytes)
 	link->back = 1;
 	link->window_pages = PV_LINK_WINDOW_MIN;
 	link->disk_pages = 1;
-	memset(link + 1, 'x', STRINGS - 1);
+	blob->devices = 1;
+	domains[1].dma_pages = 256;
+	device->domain = 1;
+	memset(device + 1, 'x', STRINGS - 1);
 }
 
 /* Makes every checksum right that can be reached without trusting a number of the input. */

@@ -17,10 +17,12 @@
 #define ENTRIES 4
 #define DOMAINS 2
 #define LINKS 1
+#define DEVICES 2
 #define CMDLINE "console=hvc0"
 #define BLOB_SIZE (sizeof(struct pv_manifest_header) + \
 		   DOMAINS * sizeof(struct pv_manifest_domain) + \
-		   LINKS * sizeof(struct pv_manifest_link) + sizeof(CMDLINE))
+		   LINKS * sizeof(struct pv_manifest_link) + \
+		   DEVICES * sizeof(struct pv_manifest_device) + sizeof(CMDLINE))
 #define IMAGE_SIZE (5 * PAGE)
 
 /* The test image: page 1 init, page 2 manifest, page 3 kernel, page 4 initrd. */
@@ -31,6 +33,7 @@ struct fixture {
 	struct pv_manifest_header *blob;
 	struct pv_manifest_domain *domains;
 	struct pv_manifest_link *links;
+	struct pv_manifest_device *devices;
 	char *strings;
 };
 
@@ -71,6 +74,13 @@ static void fill_link(struct pv_manifest_link *link)
 	link->disk_pages = 256;
 }
 
+/* ... the disk behind it being vm2's device */
+static void on_device(struct fixture *f)
+{
+	f->links[0].device = 1;
+	f->links[0].disk_pages = 0;
+}
+
 static void fixture_make(struct fixture *f)
 {
 	static const char *const names[ENTRIES] = { "init", "manifest", "vmlinux", "initrd" };
@@ -82,7 +92,8 @@ static void fixture_make(struct fixture *f)
 	f->blob = (void *)(f->bytes + 2 * PAGE);
 	f->domains = (void *)(f->blob + 1);
 	f->links = (void *)(f->domains + DOMAINS);
-	f->strings = (char *)(f->links + LINKS);
+	f->devices = (void *)(f->links + LINKS);
+	f->strings = (char *)(f->devices + DEVICES);
 
 	f->header->magic = PV_IMAGE_MAGIC;
 	f->header->version = PV_IMAGE_VERSION;
@@ -99,6 +110,7 @@ static void fixture_make(struct fixture *f)
 	f->blob->version = PV_MANIFEST_VERSION;
 	f->blob->domains = DOMAINS;
 	f->blob->links = LINKS;
+	f->blob->devices = DEVICES;
 	f->blob->size = BLOB_SIZE;
 	f->blob->strings_size = sizeof(CMDLINE);
 	strcpy((char *)f->blob->name, "test");
@@ -106,6 +118,11 @@ static void fixture_make(struct fixture *f)
 	fill_domain(&f->domains[1], "vm2");
 	f->domains[1].kind = PV_KIND_EXPLICIT;
 	fill_link(&f->links[0]);
+	f->domains[1].dma_pages = 256;
+	f->devices[0].domain = 1;
+	f->devices[0].bdf = 0x20;
+	f->devices[1].domain = 1;
+	f->devices[1].bdf = 0x28;
 	memcpy(f->strings, CMDLINE, sizeof(CMDLINE));
 	seal(f);
 }
@@ -187,7 +204,26 @@ static void good_image_is_accepted(void **state)
 	CASE(f.domains[0].kind = 2, "unknown kind") \
 	CASE(f.blob->links = 33, "number of links") \
 	CASE(f.blob->links = 2, "do not add up") \
-	CASE(f.blob->reserved0 = 1, "reserved") \
+	CASE(f.blob->devices = 33, "number of devices") \
+	CASE(f.blob->devices = 1, "do not add up") \
+	CASE(f.devices[1].bdf = 0x20, "device 1 is given to two domains") \
+	CASE(f.devices[0].domain = 2, "device 0 is for a domain that does not exist") \
+	CASE(f.devices[0].domain = 0, "not a newlib domain") \
+	CASE(f.domains[1].dma_pages = 0, "without memory for DMA") \
+	CASE(f.domains[1].dma_pages = 16385, "impossible amount of memory for DMA") \
+	CASE(f.devices[0].match = 3, "unknown way") \
+	CASE(f.devices[0].bdf = 0x10000, "impossible address") \
+	CASE(f.devices[0].vendor = 0x10000, "impossible address") \
+	CASE(f.devices[0].device = 0x10000, "impossible address") \
+	CASE(f.devices[0].class = 0x10000, "impossible address") \
+	CASE(f.devices[0].reserved = 1, "reserved") \
+	CASE(f.links[0].device = 1, "both a RAM disk and a device") \
+	CASE((f.links[0].device = 3, f.links[0].disk_pages = 0), "its back end does not have") \
+	CASE(f.links[0].first = 1, "part of a RAM disk") \
+	CASE(f.links[0].sectors = 1, "part of a RAM disk") \
+	CASE((on_device(&f), f.links[0].first = UINT64_MAX / 512 + 1), "impossible part") \
+	CASE((on_device(&f), f.links[0].first = 1, f.links[0].sectors = UINT64_MAX / 512), \
+	     "impossible part") \
 	CASE(f.links[0].name[0] = 0, "link 0 has an unreadable name") \
 	CASE(f.links[0].kind = 0, "link 0 'blk0' has an unknown kind") \
 	CASE(f.links[0].flags = 2, "unknown flags") \
@@ -195,12 +231,12 @@ static void good_image_is_accepted(void **state)
 	CASE(f.links[0].window_pages = 16385, "too large") \
 	CASE(f.links[0].disk_pages = 0, "impossible disk") \
 	CASE(f.links[0].disk_pages = 32769, "impossible disk") \
-	CASE(f.links[0].reserved[2] = 1, "reserved") \
+	CASE(f.links[0].reserved = 1, "reserved") \
 	CASE(f.links[0].front = 2, "does not exist") \
 	CASE(f.links[0].back = ~0u, "does not exist") \
 	CASE(f.links[0].front = 1, "same domain at both ends") \
 	CASE((f.links[0].front = 1, f.links[0].back = 0), "not a newlib domain") \
-	CASE(f.domains[0].flags = 8, "unknown flags") \
+	CASE(f.domains[0].flags = 16, "unknown flags") \
 	CASE(f.domains[0].mem_pages = 0, "amount of memory") \
 	CASE(f.domains[0].mem_pages = PV_MAX_GFN + 2, "amount of memory") \
 	CASE(f.domains[0].kmem_pages = 0, "amount of kernel memory") \
