@@ -8,6 +8,7 @@
 #include <pv/cap.h>
 #include <pv/clock.h>
 #include <pv/console.h>
+#include <pv/dev.h>
 #include <pv/dom.h>
 #include <pv/event.h>
 #include <pv/host.h>
