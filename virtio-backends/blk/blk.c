@@ -377,6 +377,17 @@ static bool blk_idle(const struct vdev *dev)
 	return ((const struct blk *)dev)->in_flight == 0;
 }
 
+bool blk_drain(struct blk *blk)
+{
+	struct storage *storage = blk->options.storage;
+
+	blk->dev.state = VDEV_DOWN;
+	if (storage->poll)
+		storage->poll(storage);
+	blk_stop(&blk->dev);
+	return blk->in_flight == 0;
+}
+
 static const struct vdev_class blk_class = {
 	.name = "blk",
 	.device_id = 2,

@@ -122,4 +122,9 @@ const char *blk_init(struct blk *blk, const struct blk_options *options, const s
 		     struct blk_request *requests, unsigned count)
 	__attribute__((warn_unused_result));
 
+/* The window is about to go away. Takes and answers nothing more; true when the storage is through with
+ * all it was given, so that the window may go. Ask again when it has finished something; blk_init is
+ * next. */
+bool blk_drain(struct blk *blk) __attribute__((warn_unused_result));
+
 #endif

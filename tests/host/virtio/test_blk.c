@@ -215,6 +215,25 @@ static void discards_and_zeroes(void **state)
 	finish();
 }
 
+/* The window goes away under a request: it is waited for, and nothing more is answered. */
+static void drains(void **state)
+{
+	(void)state;
+	begin();
+	lazy.per_poll = 0;
+	lazy.limit = 1;
+	header(BLK_T_OUT, 0);
+	assert_int_equal(submit_only(), 1);
+	assert_int_equal(submit_only(), 2); /* this one waits for room */
+	assert_false(blk_drain(&blk));
+	assert_int_equal(blk.in_flight, 1);
+	lazy.per_poll = 1;
+	assert_true(blk_drain(&blk));
+	assert_int_equal(lazy.executed, 1);
+	assert_int_equal(rig_used(&rig, 0, SIZE)->idx, 0);
+	finish();
+}
+
 static void h12_requests(void **state)
 {
 	static const struct {
@@ -573,6 +592,7 @@ int main(void)
 		cmocka_unit_test(any_layout),
 		cmocka_unit_test(discards_and_zeroes),
 		cmocka_unit_test(h7_no_status),
+		cmocka_unit_test(drains),
 		cmocka_unit_test(h12_requests),
 		cmocka_unit_test(too_many_segments),
 		cmocka_unit_test(read_only),
