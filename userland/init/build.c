@@ -15,7 +15,8 @@ static int64_t create(struct guest *guest)
 	const struct pv_manifest_domain *spec = guest->spec;
 	struct pv_dom_create args = {
 		.kind = spec->kind,
-		.mem_pages = spec->mem_pages + links_window_pages(guest),
+		.mem_pages = spec->mem_pages + links_window_pages(guest) +
+			     devices_dma_pages(guest),
 		.kmem_pages = spec->kmem_pages,
 		.max_vcpus = spec->vcpus,
 		.vtlb_tables = spec->vtlb_tables,
@@ -119,6 +120,8 @@ static const char *furnish(struct guest *guest, struct built *built)
 	if (!why)
 		why = links_prepare(guest, built);
 	if (!why)
+		why = devices_prepare(guest, built);
+	if (!why)
 		why = load_bytes(guest->dom, built->info_gfn << PV_PAGE_SHIFT, &built->info,
 				 sizeof(built->info));
 	if (ring && !why)
@@ -160,6 +163,7 @@ void guest_destroy(struct guest *guest)
 {
 	int64_t r;
 
+	devices_fence(guest);
 	links_down(guest);
 	r = pv_dom_destroy(guest->dom);
 	if (r < 0)

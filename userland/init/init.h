@@ -6,6 +6,7 @@
  *   build.c      one domain from the manifest: creation, capabilities, console, first vCPU
  *   layout.c     where things lie in an explicit and in a walked domain; loading
  *   links.c      virtio links between domains: made, connected, connected anew
+ *   devices.c    PCI functions of domains: found, judged, given, silenced
  *   supervise.c  what happens when a domain stops: report, detach, destroy, restart, power off
  *   shell.c      the commands the console's shell sends
  *   ctl.c        the line protocol to the console service
@@ -105,6 +106,13 @@ const char *links_prepare(struct guest *guest, struct built *built); /* its ends
 void links_up(struct guest *guest);   /* it runs */
 void links_down(struct guest *guest); /* it is about to be destroyed */
 void links_list(void);
+
+/* devices.c */
+void devices_setup(void); /* before the first domain is built */
+uint64_t devices_dma_pages(const struct guest *guest); /* what its quota has on top for DMA */
+const char *devices_prepare(struct guest *guest, struct built *built); /* NULL or what is wrong */
+void devices_fence(struct guest *guest); /* it does not run any more and is about to be destroyed */
+void devices_list(void);
 
 /* supervise.c */
 void supervise_start(void);

@@ -6,7 +6,8 @@
  *   link page, DEV page   frames of init; granted read-only, the DEV page writable to the back end
  *   window                frames of the front end at LINK_GFN, beyond its memory map; the control
  *                         pages granted read-only to the back end, the rest writable
- *   RAM disk              frames of a domain that never runs, so they outlive the back end
+ *   RAM disk              frames of a domain that never runs, so they outlive the back end; none when
+ *                         the link is about a device of the back end (devices.c)
  *   ports                 one pair that says "the link page has changed" for each end's life, one
  *                         pair of doorbells for each epoch
  *
@@ -131,6 +132,9 @@ static bool make_page(struct link *link)
 	page->window_pages = spec->window_pages;
 	page->control_pages = CONTROL_PAGES;
 	page->disk_pages = spec->disk_pages;
+	page->device = spec->device;
+	page->first = spec->first;
+	page->sectors = spec->sectors;
 	memcpy(page->name, spec->name, sizeof(page->name));
 	memcpy(page->front_name, link->front.guest->spec->name, sizeof(page->front_name));
 	memcpy(page->back_name, link->back.guest->spec->name, sizeof(page->back_name));

@@ -65,7 +65,8 @@ static void check_memory(void)
 
 	needs = links_pages();
 	for (unsigned i = 0; i < init.count; i++)
-		needs += init.guests[i].spec->mem_pages + init.guests[i].spec->kmem_pages;
+		needs += init.guests[i].spec->mem_pages + init.guests[i].spec->kmem_pages +
+			 devices_dma_pages(&init.guests[i]);
 	if (pv_dom_status(PV_SELF, &status) == 0 && status.mem_quota > status.mem_used)
 		has = status.mem_quota - status.mem_used;
 	if (needs > has)
@@ -143,6 +144,7 @@ int main(void)
 	read_options();
 	check_memory();
 	links_setup();
+	devices_setup();
 	supervise_start();
 	started = start_guests();
 	printf("%u of %u domains of '%s' run\n", started, init.count - (init.console ? 1 : 0),

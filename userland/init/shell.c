@@ -179,6 +179,13 @@ static void cmd_links(struct guest *unused, char *args)
 	links_list();
 }
 
+static void cmd_devices(struct guest *unused, char *args)
+{
+	(void)unused;
+	(void)args;
+	devices_list();
+}
+
 static void cmd_cycle(struct guest *unused, char *args)
 {
 	(void)unused;
@@ -204,6 +211,7 @@ static const struct command commands[] = {
 	{ "create", "NAME", "start it as the manifest says", cmd_create, true },
 	{ "restart", "NAME", "end it and start it anew", cmd_restart, true },
 	{ "links", "", "the links between domains", cmd_links, false },
+	{ "devices", "", "the PCI functions and whose they are", cmd_devices, false },
 	{ "stats", "[NAME]", "counters of the machine or of a domain", cmd_stats, false },
 	{ "cycle", "NAME,N[,MS]", "create and destroy N times, compare counters", cmd_cycle, false },
 	{ "poweroff", "[CODE]", "switch the machine off", cmd_poweroff, false },
