@@ -12,11 +12,13 @@ import tempfile
 import termios
 import time
 import unittest
+import unittest.mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from ringfence import covered, debver, deps, status, terminal  # noqa: E402
+from manifest.devices import MachineDisk  # noqa: E402
+from ringfence import covered, debver, deps, disks, status, terminal, ui  # noqa: E402
 
 FAKE = """#!/bin/sh
 echo "$@" > "$FAKE_DIR/argv"
@@ -139,6 +141,58 @@ class Installing(unittest.TestCase):
         self.assertEqual(result.returncode, status.MISSING)
         self.assertIn("could not install: bison", result.stderr)
         self.assertIn("E: no network", result.stderr)
+
+
+class Disks(unittest.TestCase):
+    """The images of [[machine.disk]]: found, made, or named with what is wrong."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = pathlib.Path(directory.name) / "d.img"
+
+    def disk(self, size=1 << 20, read_only=False):
+        return MachineDisk(0, "00:05.0", str(self.path), size, read_only)
+
+    def refuses(self, disk, text):
+        with self.assertRaises(ui.Stop) as caught:
+            disks.find(disk)
+        self.assertIn("machine.disk[0].file: ", str(caught.exception))
+        self.assertIn(text, str(caught.exception))
+        self.assertEqual(caught.exception.code, status.USAGE)
+
+    def test_missing(self):
+        self.refuses(self.disk(size=0), "there is no disk image")
+        self.refuses(self.disk(read_only=True), "an empty one that takes no writes is of no use")
+        self.assertEqual(disks.find(self.disk()), self.path)
+        self.assertEqual(self.path.read_bytes(), bytes(1 << 20))
+
+    def test_sizes(self):
+        self.path.write_bytes(bytes(4096))
+        self.refuses(self.disk(), "has 4096 bytes, the manifest says 1048576: it is truncated")
+        self.assertEqual(disks.find(self.disk(size=0)), self.path)
+        self.path.write_bytes(bytes(1000))
+        self.refuses(self.disk(size=0), "has 1000 bytes, which is no whole number of sectors")
+        self.path.write_bytes(b"")
+        self.refuses(self.disk(size=0), "has 0 bytes")
+
+    def test_what_it_is(self):
+        self.path.mkdir()
+        self.refuses(self.disk(size=0), "is not a file")
+
+    def test_rights(self):
+        self.path.write_bytes(bytes(4096))
+        for missing, disk, text in ((os.R_OK, self.disk(0), "cannot be read"),
+                                    (os.W_OK, self.disk(0), "cannot be written")):
+            with unittest.mock.patch("os.access", lambda _path, mode, missing=missing: mode != missing):
+                self.refuses(disk, text)
+        with unittest.mock.patch("os.access", lambda _path, mode: mode != os.W_OK):
+            self.assertEqual(disks.find(self.disk(0, read_only=True)), self.path)
+
+    def test_words_for_qemu(self):
+        words = " ".join(disks.qemu_arguments(self.disk(read_only=True), self.path))
+        self.assertIn("virtio-blk-pci,drive=disk0,addr=05.0", words)
+        self.assertIn("readonly=on", words)
 
 
 class Statuses(unittest.TestCase):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 
-from . import build, image, paths, qemu, status, terminal, ui
+from . import build, disks, image, paths, qemu, status, terminal, ui
 
 KILL_AFTER_S = 3
 DUMP_LINES = 40
@@ -38,12 +38,15 @@ def prepare(options):
     kernel = _file(options.kernel, "kernel") if options.kernel else paths.KERNEL
     initrd = _file(options.initrd, "image") if options.initrd else None
     if not (options.kernel and options.initrd):
-        disks = {domain.initrd for domain in manifest.domains if domain.initrd} if manifest else ()
-        build.build(["system"], groups=("build", "run"), files=sorted(f"images/{d}" for d in disks))
+        initrds = {domain.initrd for domain in manifest.domains if domain.initrd} if manifest else ()
+        build.build(["system"], groups=("build", "run"), files=sorted(f"images/{d}" for d in initrds))
     cpus, mem = image.machine_size(options, manifest)
     if initrd is None:
         initrd = image.make(path, manifest, mem)
-    return qemu.Machine(kernel=kernel, image=initrd, cpus=cpus, mem=mem, icount=options.icount)
+    extra = [word for disk in (manifest.disks if manifest else ())
+             for word in disks.qemu_arguments(disk, disks.find(disk))]
+    return qemu.Machine(kernel=kernel, image=initrd, cpus=cpus, mem=mem, icount=options.icount,
+                        extra=tuple(extra))
 
 
 @contextlib.contextmanager

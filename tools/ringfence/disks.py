@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Disks `run` plugs into the machine ([[machine.disk]]): files that are found, made, or refused."""
+
+import os
+import pathlib
+
+from . import paths, status, ui
+
+SECTOR = 512
+
+
+def _stop(disk, text, hint=None):
+    raise ui.Stop(f"{disk.path('file')}: {text}", status.USAGE, hint)
+
+
+def _make(disk, path):
+    if not disk.size:
+        _stop(disk, f"there is no disk image '{paths.show(path)}'",
+              "With `size` in the manifest an empty one is made.")
+    if disk.read_only:
+        _stop(disk, f"there is no disk image '{paths.show(path)}', and an empty one that takes no "
+                    "writes is of no use")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:
+        file.truncate(disk.size)
+    ui.say(f"made an empty disk image {paths.show(path)} of {disk.size >> 20} MiB")
+
+
+def _check(disk, path):
+    size = path.stat().st_size
+    if not path.is_file():
+        _stop(disk, f"'{paths.show(path)}' is not a file")
+    if disk.size and size != disk.size:
+        _stop(disk, f"'{paths.show(path)}' has {size} bytes, the manifest says {disk.size}: "
+                    "it is truncated or another disk's")
+    if not size or size % SECTOR:
+        _stop(disk, f"'{paths.show(path)}' has {size} bytes, which is no whole number of sectors of "
+                    f"{SECTOR}")
+    if not os.access(path, os.R_OK):
+        _stop(disk, f"'{paths.show(path)}' cannot be read")
+    if not disk.read_only and not os.access(path, os.W_OK):
+        _stop(disk, f"'{paths.show(path)}' cannot be written", "read_only = true plugs it in as it is")
+
+
+def find(disk):
+    """The file of a disk, made if it may be; ui.Stop says what is wrong with it. A relative name is one of
+    the current directory, or else one below the build directory's disks/."""
+    path = pathlib.Path(disk.file)
+    if not path.is_absolute() and not path.exists():
+        path = paths.BUILD / "disks" / disk.file
+    if not path.exists():
+        _make(disk, path)
+    _check(disk, path)
+    return path
+
+
+def qemu_arguments(disk, path, throttle=""):
+    """QEMU's words for a virtio disk of this manifest entry."""
+    name = f"disk{disk.index}"
+    slot = disk.address.split(":")[1]
+    readonly = "on" if disk.read_only else "off"
+    drive = f"file={path},format=raw,if=none,id={name},cache=writeback,readonly={readonly}"
+    if throttle:
+        drive += f",{throttle}"
+    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name},addr={slot},serial={name},"
+                                        "disable-legacy=on"]
