@@ -68,6 +68,8 @@ def link(front, back, **keys):
 def quote(value):
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return "[" + ", ".join(map(quote, value)) + "]"
     return str(value) if isinstance(value, int) else "'" + value + "'"
 
 
@@ -83,15 +85,16 @@ class System:
         return lower.lower(schema.parse(text), ROOT / "images", self.build, mem << 20)[0]
 
     def boot(self, image, append="", cpus=1, mem=512, want=status.OK, serial="stdio", icount=False,
-             **limits):
+             extra=(), **limits):
         """Boot image bytes; the machine must end by itself, with status `want` unless that is None.
-        limits: what pvrun.boot() knows of them, where the usual ones do not do."""
+        extra: more words for QEMU. limits: what pvrun.boot() knows of them, where the usual ones do not do."""
         with tempfile.TemporaryDirectory(prefix="systest") as directory:
             path = pathlib.Path(directory) / "image"
             path.write_bytes(image)
             machine = qemu.Machine(
                 kernel=self.build / "kernel" / "ringfence.elf", image=path, cpus=cpus, mem=mem,
-                append=f"panic=exit headless {append}".strip(), serial=serial, icount=icount)
+                append=f"panic=exit headless {append}".strip(), serial=serial, icount=icount,
+                extra=tuple(extra))
             result = pvrun.boot(machine, self.build, **(self.limits | limits))
         self.boots += 1
         self.insns += result.insns or 0

@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A disk on the PCI bus, driven by a newlib domain and served to others: what is written is there after
+the next boot, a dead driver loses nothing, a disk that cannot be used is named with the reason."""
+
+import contextlib
+import pathlib
+import re
+import sys
+import tempfile
+
+import harness
+from harness import case, link, service, status, vm
+from manifest.devices import MachineDisk
+from ringfence import disks
+
+SLOT = "00:04.0"
+MIB = 1 << 20
+
+
+@contextlib.contextmanager
+def image(size):
+    with tempfile.TemporaryDirectory(prefix="disk") as directory:
+        path = pathlib.Path(directory) / "disk.img"
+        with open(path, "wb") as file:
+            file.truncate(size)
+        yield path
+
+
+def plugged(path, read_only=False, throttle=""):
+    """QEMU's words for the disk."""
+    return disks.qemu_arguments(MachineDisk(0, SLOT, str(path), 0, read_only), path, throttle)
+
+
+def driver(cmdline="", kernel="blkd.elf", slot=SLOT, **keys):
+    return service("disk", cmdline, kernel=kernel, pci=[slot], dma="trusted", on_exit="restart", **keys)
+
+
+def front(name="front", cmdline=""):
+    return service(name, cmdline, kernel="linkfront.elf")
+
+
+def block(number, round_now, size=4096):
+    """What linkfront writes (tests/domains/linkfront)."""
+    words = ((number << 32 ^ round_now << 16 ^ i) * 0x9e3779b97f4a7c15 % 2**64 for i in range(size // 8))
+    return b"".join(word.to_bytes(8, "little") for word in words)
+
+
+def same_blocks(path, first, count, name):
+    """The medium holds what linkfront wrote in its second round."""
+    data = path.read_bytes()
+    for number in range(count):
+        at = first + number * 4096
+        if data[at:at + 4096] != block(number, 2):
+            raise harness.Wrong(f"block {number} of {name} is not on the medium")
+
+
+# ---- newlib front ends ----
+
+@case
+def pcidisk_newlib(system):
+    """Every block written and read twice, 16 requests at a time; the image holds the last round."""
+    with image(4 * MIB) as path:
+        system.boot(system.image(front(), driver(), link("front", "disk", device=SLOT)),
+                    append="exit-with=front", mem=256, extra=plugged(path))
+        system.said(r"front\| 2 rounds of 1024 blocks, 0 bad, epoch 1", r"disk 00:04\.0: 4096 KiB$",
+                    r"disk: TRUSTED WITH ALL MEMORY: its device 00:04\.0 does DMA without an IOMMU")
+        system.healthy()
+        same_blocks(path, 0, 1024, "the disk")
+
+
+@case
+def pcidisk_by_kind(system):
+    """The function is named by its ids and by its class, on the other machine QEMU has, with two CPUs."""
+    for name in ("1af4:1042", "class 01.00"):
+        with image(MIB) as path:
+            system.boot(system.image(front(), driver(slot=name), link("front", "disk", device=name)),
+                        append="exit-with=front", mem=256, cpus=2, extra=[*plugged(path), "-machine", "q35"])
+            system.said(r"front\| 2 rounds of 256 blocks, 0 bad, epoch 1")
+            system.healthy()
+            same_blocks(path, 0, 256, "the disk")
+
+
+@case
+def pcidisk_parts(system):
+    """Two front ends on disjoint parts of one disk; what lies between them is not touched."""
+    with image(4 * MIB) as path:
+        domains = (front("a"), front("b"), driver(),
+                   link("a", "disk", device=SLOT, size="1M"),
+                   link("b", "disk", device=SLOT, first="2M", size="1M"))
+        system.boot(system.image(*domains), mem=256, want=None, append="exit-with=b",
+                    extra=plugged(path))
+        system.said(r"b\| 2 rounds of 256 blocks, 0 bad, epoch 1")
+        system.healthy()
+        same_blocks(path, 2 * MIB, 256, "b")
+        data = path.read_bytes()
+        if any(data[MIB:2 * MIB]) or any(data[3 * MIB:]):
+            raise harness.Wrong("something is written outside the parts")
+
+
+@case
+def pcidisk_deaths(system):
+    """Its driver dies at each step of a request, six times, with 16 requests in flight each time."""
+    for first in (0, 3):
+        with image(MIB) as path:
+            disk = driver(f"crash={first},50,3", kernel="blkd_crash.elf")
+            system.boot(system.image(front(), disk, link("front", "disk", device=SLOT)),
+                        append="exit-with=front", mem=256, extra=plugged(path))
+            system.said(r"front\| 2 rounds of 256 blocks, 0 bad, epoch 4",
+                        *(rf"disk stopped: panic, code {100 + first + i}" for i in range(3)))
+            system.healthy()
+            same_blocks(path, 0, 256, "the disk")
+
+
+@case
+def pcidisk_slow_deaths(system):
+    """The same with a disk that takes its time, so that it is dead drivers' commands that are in flight:
+    none of them lands behind a newer one."""
+    with image(MIB) as path:
+        disk = driver("crash=2,100,1", kernel="blkd_crash.elf")
+        system.boot(system.image(front(), disk, link("front", "disk", device=SLOT)), mem=256,
+                    append="exit-with=front", extra=plugged(path, throttle="throttling.iops-total=300"))
+        system.said(r"front\| 2 rounds of 256 blocks, 0 bad, epoch 2", r"disk stopped: panic, code 102")
+        system.healthy()
+        same_blocks(path, 0, 256, "the disk")
+
+
+@case
+def pcidisk_cycle(system):
+    """A driver domain is built and destroyed twenty times and leaves nothing behind: what differs is the
+    doorbell of each epoch, which stays with a front end that never looks (docs/vlink.md)."""
+    with image(MIB) as path:
+        system.boot(system.image(service("front"), driver(), link("front", "disk", device=SLOT)), mem=256,
+                    append="cycle=disk,20,50", extra=plugged(path), want=94)
+        system.said(r"20 runs of disk, 0 bad ends", r"cycle: ports was (\d+), is \d+")
+        system.never(r"cycle: (?!ports)\w+ was \d+, is")
+        system.healthy()
+
+
+# ---- what goes wrong ----
+
+@case
+def pcidisk_bad_block(system):
+    """One block of the medium cannot be written: an error of the requests for it and of no others."""
+    with image(MIB) as path:
+        node = (f"driver=raw,node-name=disk0,file.driver=blkdebug,file.image.driver=file,"
+                f"file.image.filename={path},file.inject-error.0.event=none,"
+                "file.inject-error.0.iotype=write,file.inject-error.0.sector=800,"
+                "file.inject-error.0.once=off")
+        # QEMU would make one request of neighbours, and fail them together
+        extra = ["-blockdev", node, *plugged(path)[2:-1], plugged(path)[-1] + ",request-merging=off"]
+        system.boot(system.image(front(), driver(), link("front", "disk", device=SLOT)), mem=256,
+                    append="exit-with=front", extra=extra, want=1)
+        # in each round its write fails, and it reads as zeros
+        system.said(r"front\| 2 rounds of 256 blocks, 4 bad, epoch 1", r"front\| block 100 differs")
+        system.never(r"disk stopped")
+        system.healthy()
+
+
+
+def refused(system, disk, *patterns, extra=(), want=status.INIT, **keys):
+    """The driver does not come up, or its client's disk does not, and the log says why."""
+    system.boot(system.image(front(), disk, link("front", "disk", device=SLOT, **keys)), mem=256,
+                append="exit-with=disk" if want == status.INIT else "exit-with=front", extra=extra, want=want)
+    system.said(*patterns)
+    system.healthy()
+
+
+@case
+def pcidisk_missing(system):
+    refused(system, driver(), r"disk: its device 00:04\.0 does not exist, or another domain has it",
+            r"disk did not start")
+
+
+@case
+def pcidisk_not_trusted(system):
+    disk = service("disk", kernel="blkd.elf", pci=[SLOT])
+    with image(MIB) as path:
+        refused(system, disk, r"its device 00:04\.0 could reach all memory: this machine has no IOMMU",
+                extra=plugged(path))
+
+
+@case
+def pcidisk_truncated(system):
+    """The image is smaller than the part the manifest gives away."""
+    with image(MIB) as path:
+        refused(system, driver(), r"disk 00:04\.0: 1024 KiB$",
+                r"blk0: the range is empty or ends behind the storage", extra=plugged(path), want=1,
+                size="2M")
+
+
+# ---- Linux ----
+
+WAIT = "until [ -b /dev/vda ]; do sleep 1; done; "
+FORGET = "echo 3 > /proc/sys/vm/drop_caches; "
+MAKE = "mke2fs /dev/vda > /dev/null && mkdir /m && mount -t ext4 /dev/vda /m; "
+FILE = "dd if=/dev/urandom of=/m/f bs=64k count=64 2>/dev/null; sync; "
+SUM = "s=$(md5sum < /m/f); echo sum=${s%% *}; "
+
+
+def linux(system, run, path, disk=None, **plug):
+    system.boot(system.image(vm("vm1", run), disk or driver(), link("vm1", "disk", device=SLOT)),
+                append="exit-with=vm1", extra=plugged(path, **plug))
+    system.healthy()
+    system.never(r"I/O error", r"EXT4-fs error")
+
+
+def checksum(system):
+    match = re.search(r"vm1\| sum=([0-9a-f]{32})", system.result.text)
+    if not match:
+        raise harness.Wrong("the VM printed no checksum")
+    return match[1]
+
+
+@case
+def pcidisk_linux(system):
+    """ext4 on it; after power off and another boot the file has the same checksum."""
+    with image(16 * MIB) as path:
+        linux(system, WAIT + "cat /sys/block/vda/size; " + MAKE + FILE + SUM + "umount /m", path)
+        system.said(r"^vm1\| 32768")
+        before = checksum(system)
+        linux(system, WAIT + "mkdir /m && mount -t ext4 /dev/vda /m && " + SUM + "umount /m", path)
+        if checksum(system) != before:
+            raise harness.Wrong(f"the file had checksum {before} and has {checksum(system)} now")
+
+
+@case
+def pcidisk_linux_deaths(system):
+    """The driver dies three times under ext4; the VM sees a slow disk, and so does the next boot."""
+    with image(16 * MIB) as path:
+        disk = driver("crash=3,20,3", kernel="blkd_crash.elf")
+        linux(system, WAIT + MAKE + FILE + SUM + "umount /m && " + FORGET
+              + "mount -t ext4 /dev/vda /m && " + SUM + "umount /m", path, disk)
+        system.said(r"serves vm1, epoch 4")
+        sums = re.findall(r"vm1\| sum=([0-9a-f]{32})", system.result.text)
+        linux(system, WAIT + "mkdir /m && mount -t ext4 /dev/vda /m && " + SUM + "umount /m", path)
+        if len(sums) != 2 or sums[0] != sums[1] or checksum(system) != sums[0]:
+            raise harness.Wrong(f"the file had checksums {sums} and has {checksum(system)} now")
+
+
+@case
+def pcidisk_read_only(system):
+    """A disk that takes no writes is served as one."""
+    with image(MIB) as path:
+        linux(system, WAIT + "cat /sys/block/vda/ro; echo x > /dev/vda || echo refused-$((6*7))", path,
+              read_only=True)
+        system.said(r"^vm1\| 1$", r"^vm1\| refused-42", r"disk 00:04\.0: 1024 KiB, takes no writes")
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(__doc__))
