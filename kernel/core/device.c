@@ -152,14 +152,14 @@ u32 device_cfg_read(u32 nr, u32 off, u32 width)
 	return pci_read(fn_of(device_at(nr)), off, width);
 }
 
-int device_cfg_write(u32 nr, u32 off, u32 width, u32 value)
+int device_cfg_write(u32 nr, u32 off, u32 width, u32 value, bool owner)
 {
 	const struct device *d = device_at(nr);
 	int err = -PV_ESTATE;
 
 	spin_lock(&device_lock);
 	if (d->dom)
-		err = pci_write(fn_of(d), off, width, value, dma_allowed(d));
+		err = pci_write(fn_of(d), off, width, value, dma_allowed(d), owner);
 	spin_unlock(&device_lock);
 	return err;
 }

@@ -119,7 +119,7 @@ i64 hc_dev_ctl(struct vcpu *v, const struct hc_args *args)
 	case PV_DEV_CTL_CFG_READ:
 		return device_cfg_read(cap.index, (u32)a, (u32)b);
 	case PV_DEV_CTL_CFG_WRITE:
-		return device_cfg_write(cap.index, (u32)a, (u32)b, (u32)c);
+		return device_cfg_write(cap.index, (u32)a, (u32)b, (u32)c, cap.rights & PV_RIGHT_DEV_ASSIGN);
 	case PV_DEV_CTL_MAP:
 		return device_map(cap.index, (u32)a, b, c, args->a5);
 	case PV_DEV_CTL_BIND_MSI:

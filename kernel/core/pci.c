@@ -30,6 +30,7 @@
 #define STATUS_CAPS 0x10
 
 #define CAP_MSI 0x05
+#define CAP_VENDOR 0x09
 #define CAP_PCIE 0x10
 #define CAP_MSIX 0x11
 #define MAX_CAPS 48
@@ -86,9 +87,11 @@ struct pci_fn *pci_find(u64 bdf)
 
 /* ---- what may be written ---- */
 
-/* Bits of one byte that are anybody's; of status registers a one clears, so all are. */
-static u8 open_bits(const struct pci_fn *fn, u32 off)
+/* Bits of one byte that are anybody's, or the owner's; of status registers a one clears, so all are. */
+static u8 open_bits(const struct pci_fn *fn, u32 off, bool owner)
 {
+	if (owner && fn->vendor_caps[off / 8] >> off % 8 & 1)
+		return 0xff;
 	switch (off) {
 	case PCI_COMMAND: /* I/O, memory, bus master, parity */
 		return 0x47;
@@ -110,12 +113,12 @@ static u8 open_bits(const struct pci_fn *fn, u32 off)
 	return 0;
 }
 
-int pci_write(const struct pci_fn *fn, u32 off, u32 width, u32 value, bool dma)
+int pci_write(const struct pci_fn *fn, u32 off, u32 width, u32 value, bool dma, bool owner)
 {
 	u32 open = 0;
 
 	for (u32 i = 0; i < width; i++) {
-		u32 bits = open_bits(fn, off + i);
+		u32 bits = open_bits(fn, off + i, owner);
 
 		if (!bits)
 			return -PV_EBUSY;
@@ -297,6 +300,15 @@ static bool read_msix(struct pci_fn *fn)
 	return true;
 }
 
+/* What lies behind the head of a capability of the vendor's own. */
+static void note_vendor_cap(struct pci_fn *fn, u32 at)
+{
+	u32 end = at + (raw(fn, at + 2, 1) & 0xff);
+
+	for (u32 off = at + 4; off < end && off < PCI_CONFIG_SIZE; off++)
+		fn->vendor_caps[off / 8] |= (u8)(1u << off % 8);
+}
+
 static void read_caps(struct pci_fn *fn)
 {
 	u32 at = raw(fn, PCI_COMMAND, 4) >> 16 & STATUS_CAPS ? raw(fn, PCI_CAPS, 1) & ~3u : 0;
@@ -310,6 +322,8 @@ static void read_caps(struct pci_fn *fn)
 			fn->msix = (u8)at;
 		else if (id == CAP_PCIE)
 			fn->pcie = (u8)at;
+		else if (id == CAP_VENDOR)
+			note_vendor_cap(fn, at);
 		at = raw(fn, at + 1, 1) & ~3u;
 	}
 }

@@ -30,7 +30,7 @@ void device_release_all(struct domain *dom);
 
 u32 device_cfg_read(u32 nr, u32 off, u32 width);
 /* -PV_ESTATE, -PV_EBUSY; see pci_write() */
-warn_unused_result int device_cfg_write(u32 nr, u32 off, u32 width, u32 value);
+warn_unused_result int device_cfg_write(u32 nr, u32 off, u32 width, u32 value, bool owner);
 /* Pages done, or -PV_ESTATE, -PV_EFAULT, -PV_ENOENT, -PV_EEXIST, -PV_ENOMEM. */
 i64 device_map(u32 nr, u32 bar, u64 page, gfn_t gfn, u64 n);
 /* To a port of dom. -PV_ESTATE, -PV_ENOENT, -PV_EBUSY, -PV_ENOSPC. */

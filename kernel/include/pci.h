@@ -14,6 +14,7 @@
 #include "types.h"
 
 #define PCI_MAX 64
+#define PCI_CONFIG_SIZE 256u
 
 struct pci_fn {
 	u16 bdf; /* bus << 8 | device << 3 | function */
@@ -22,6 +23,7 @@ struct pci_fn {
 	bool bridge;
 	u32 class_code; /* class, subclass, interface: 8 bits each */
 	u8 pcie, msi, msix; /* offsets of capabilities, 0 = none */
+	u8 vendor_caps[PCI_CONFIG_SIZE / 8]; /* a bit for each byte of vendor-specific capabilities */
 	u16 vectors;	    /* MSI-X entries, or 1 with MSI */
 	paddr_t table;	    /* MSI-X table */
 	volatile u32 *table_regs;
@@ -36,9 +38,10 @@ struct pci_fn *pci_find(u64 bdf); /* NULL: none */
 
 /* off < 256, a multiple of width: 1, 2 or 4. */
 u32 pci_read(const struct pci_fn *fn, u32 off, u32 width);
-/* Writes what is open. -PV_EBUSY: a byte of it is the kernel's; -PV_ESTATE: would start bus mastering, which
+/* Writes what is open, to the owner vendor-specific capabilities too. -PV_EBUSY: a byte of it is the kernel's; -PV_ESTATE: would start bus mastering, which
  * `dma` does not allow. */
-warn_unused_result int pci_write(const struct pci_fn *fn, u32 off, u32 width, u32 value, bool dma);
+warn_unused_result int pci_write(const struct pci_fn *fn, u32 off, u32 width, u32 value, bool dma,
+				   bool owner);
 void pci_bus_master_off(const struct pci_fn *fn);
 
 /* May this frame, which lies in a memory BAR of fn, be shown to a guest? Nothing else may be in it. */

@@ -16,6 +16,8 @@
 #define COMMAND_NO_INTX 0x400ull
 #define CAP_MSI 0x05
 #define CAP_MSIX 0x11
+#define CAP_VENDOR 0x09
+#define VIRTIO_CONFIG 5 /* byte 3 of the capability: registers through configuration space */
 
 #define RNG_TABLE_BAR 1
 #define RNG_BAR 4
@@ -200,6 +202,25 @@ PV_DRIVER_TEST(dev_config_write, "PVABI-DEV-005.1")
 	CHECK_OK(OP(DEV_CTL, CFG_WRITE, dev, CFG_LINE, 1, 0x5a));
 	CHECK_EQ(cfg(dev, CFG_LINE, 1), 0x5a);
 	CHECK_OK(dom_destroy(dom));
+	CHECK_OK(OP(CAP_CTL, DROP, dev));
+}
+
+PV_DRIVER_TEST(dev_config_vendor, "PVABI-DEV-014.1")
+{
+	u64 dom = empty_domain(4, 64), dev = device_cap(DEV_RNG), at = capability(dev, CAP_VENDOR), use;
+
+	while (at && (cfg(dev, at, 1) != CAP_VENDOR || cfg(dev, at + 3, 1) != VIRTIO_CONFIG))
+		at = cfg(dev, at + 1, 1);
+	CHECK(at);
+	use = TRY(OP(CAP_CTL, COPY, dev, PV_SELF, PV_RIGHT_DEV_USE));
+	CHECK_ERR(OP(DEV_CTL, CFG_WRITE, dev, at + 8, 4, 0x14), ESTATE);
+	CHECK_OK(OP(DEV_CTL, ASSIGN, dev, dom, 0));
+	CHECK_OK(OP(DEV_CTL, CFG_WRITE, dev, at + 8, 4, 0x14));
+	CHECK_EQ(cfg(dev, at + 8, 4), 0x14);
+	refused(dev, at, 4);
+	refused(use, at + 8, 4);
+	CHECK_OK(dom_destroy(dom));
+	CHECK_OK(OP(CAP_CTL, DROP, use));
 	CHECK_OK(OP(CAP_CTL, DROP, dev));
 }
 
