@@ -7,7 +7,6 @@
  */
 #include "arch.h"
 #include "arch_mmu.h"
-#include "boot_info.h"
 #include "console.h"
 #include "fail.h"
 #include "guest.h"
@@ -23,7 +22,6 @@
 
 u64 host_gs_base[MAX_CPUS];
 struct clock_params clock_params = { .mul = 1u << 31, .shift = 1, .tsc_hz = 1000000000, .stable = true };
-struct boot_info boot_info;
 
 /* ---- vCPUs ---- */
 
@@ -159,36 +157,6 @@ void whole_device_assert(u32 line)
 {
 	if (whole_line_open(line))
 		handlers[lines[line].vector](lines[line].vector);
-}
-
-/* ---- PCI: there is none ---- */
-
-bool arch_pci_present(void)
-{
-	return false;
-}
-
-u32 arch_pci_read(u32 bdf, u32 off, u32 width)
-{
-	(void)bdf, (void)off, (void)width;
-	return ~0u;
-}
-
-void arch_pci_write(u32 bdf, u32 off, u32 width, u32 value)
-{
-	(void)bdf, (void)off, (void)width, (void)value;
-}
-
-volatile void *arch_map_mmio(paddr_t pa, u64 size)
-{
-	(void)pa, (void)size;
-	return NULL;
-}
-
-struct msi_message arch_msi_message(u8 vector, u32 dest_apic)
-{
-	(void)dest_apic;
-	return (struct msi_message){ 0, vector };
 }
 
 /* ---- the rest ---- */
