@@ -91,15 +91,23 @@ static u64 driver_pages(u64 n, u64 **va)
 	return gfn_of(*va);
 }
 
+/* A child that runs part 0 and finds its handle of the grant in word 0, its size in word 1. */
+static struct child *holder_start(u64 grant, u64 rights, u64 pages)
+{
+	struct child *c = child_make(0);
+
+	c->share->word[0] = child_give(c, grant, rights);
+	c->share->word[1] = pages;
+	child_start(c);
+	return c;
+}
+
 PV_DRIVER_TEST(grant_shared_bytes, "PVABI-GRT-004.1 PVABI-GRT-014.1", PARTS(write_through_grant))
 {
 	u64 *va, gfn = driver_pages(8, &va);
 	u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 8, GRANT_RW));
-	struct child *c = child_make(0);
+	struct child *c = holder_start(grant, GRANT_RW, 8);
 
-	c->share->word[0] = child_give(c, grant, GRANT_RW);
-	c->share->word[1] = 8;
-	child_start(c);
 	child_expect_pass(c);
 	for (u64 i = 0; i < 8; i++)
 		CHECK_EQ(va[i * 512], 2000 + i);
@@ -132,11 +140,8 @@ PV_DRIVER_TEST(grant_map_taken, "PVABI-GRT-006.1", PARTS(map_where_taken))
 {
 	u64 *va, gfn = driver_pages(2, &va);
 	u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 2, GRANT_RO));
-	struct child *c = child_make(0);
+	struct child *c = holder_start(grant, GRANT_RO, 2);
 
-	c->share->word[0] = child_give(c, grant, GRANT_RO);
-	c->share->word[1] = 2;
-	child_start(c);
 	child_expect_pass(c);
 	child_destroy(c);
 	CHECK_OK(revoke(grant));
@@ -168,10 +173,8 @@ PV_DRIVER_TEST(grant_read_only, "PVABI-GRT-007.1 PVABI-GRT-008.1 PVABI-MEM-012.1
 	u64 handles[2] = { ro, rw }; /* read-only at birth, or by copying fewer rights */
 
 	for (u32 i = 0; i < 2; i++) {
-		struct child *c = child_make(0);
+		struct child *c = holder_start(handles[i], GRANT_RO, 1);
 
-		c->share->word[0] = child_give(c, handles[i], GRANT_RO);
-		child_start(c);
 		child_expect_pass(c);
 		child_destroy(c);
 	}
@@ -193,10 +196,8 @@ PV_DRIVER_TEST(grant_mapped_for_reading, "PVABI-GRT-008.1", PARTS(chose_read_onl
 {
 	u64 *va, gfn = driver_pages(1, &va);
 	u64 rw = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 1, GRANT_RW));
-	struct child *c = child_make(0);
+	struct child *c = holder_start(rw, GRANT_RW, 1);
 
-	c->share->word[0] = child_give(c, rw, GRANT_RW);
-	child_start(c);
 	child_expect_pass(c);
 	child_destroy(c);
 	CHECK_OK(revoke(rw));
@@ -224,10 +225,8 @@ PV_DRIVER_TEST(grant_unmap, "PVABI-GRT-009.1", PARTS(unmap_holder))
 {
 	u64 *va, gfn = driver_pages(1, &va);
 	u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 1, GRANT_RW));
-	struct child *c = child_make(0);
+	struct child *c = holder_start(grant, GRANT_RW, 1);
 
-	c->share->word[0] = child_give(c, grant, GRANT_RW);
-	child_start(c);
 	child_expect_pass(c);
 	CHECK_EQ(va[0], 5);
 	CHECK_OK(revoke(grant));
@@ -294,11 +293,9 @@ PV_DRIVER_TEST(grant_revoke, "PVABI-GRT-010.1 PVABI-GRT-011.2", PARTS(revoked_ho
 	u64 *va, gfn = driver_pages(2, &va);
 	u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 2, GRANT_RW));
 	u64 weak = TRY(OP(CAP_CTL, COPY, grant, PV_SELF, GRANT_RW));
-	struct child *c = child_make(0);
+	struct child *c = holder_start(grant, GRANT_RW, 2);
 
 	CHECK_ERR(OP(GRANT_CTL, REVOKE, weak), EPERM);
-	c->share->word[0] = child_give(c, grant, GRANT_RW);
-	child_start(c);
 	driver_await(c, 1);
 	CHECK_EQ(va[1], 1);
 	CHECK_OK(revoke(grant));
@@ -334,10 +331,8 @@ PV_DRIVER_TEST(grant_revoke_while_written, "PVABI-GRT-010.1", PARTS(restless_hol
 
 	for (u32 i = 0; i < 5; i++) {
 		u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 1, GRANT_RW));
-		struct child *c = child_make(0);
+		struct child *c = holder_start(grant, GRANT_RW, 1);
 
-		c->share->word[0] = child_give(c, grant, GRANT_RW);
-		child_start(c);
 		driver_await(c, 1);
 		sleep_ms(1);
 		CHECK_OK(revoke(grant));
@@ -487,10 +482,8 @@ PV_DRIVER_TEST(grant_no_double_use, "PVABI-GRT-018.1 PVABI-SET-001.1 PVABI-GRT-0
 {
 	u64 *va, gfn = driver_pages(1, &va);
 	u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 1, GRANT_RW));
-	struct child *c = child_make(0);
+	struct child *c = holder_start(grant, GRANT_RW, 1);
 
-	c->share->word[0] = child_give(c, grant, GRANT_RW);
-	child_start(c);
 	child_expect_pass(c);
 	child_destroy(c);
 	CHECK_OK(revoke(grant));
@@ -516,10 +509,8 @@ PV_DRIVER_TEST(grant_many_maps, "PVABI-GRT-015.1 PVABI-DOM-019.1", PARTS(hold_fo
 	u64 grant = TRY(OP(GRANT_CTL, CREATE, PV_SELF, gfn, 1, GRANT_RW));
 
 	for (u32 i = 0; i < 3; i++) {
-		struct child *c = child_make(0);
+		struct child *c = holder_start(grant, GRANT_RW, 1);
 
-		c->share->word[0] = child_give(c, grant, GRANT_RW);
-		child_start(c);
 		driver_await(c, 1);
 	}
 	children_destroy_all();

@@ -217,28 +217,16 @@ PV_DRIVER_TEST(map_into_child, "PVABI-MAP-014.1 PVABI-MEM-007.1", PARTS(read_map
 	child_expect_pass(c);
 }
 
-static volatile u64 reader_running, reader_stop;
-
-static void reader(void)
-{
-	reader_running = 1;
-	while (!reader_stop)
-		if (try_read(VA) == 14)
-			break;
-	reader_running = 2;
-}
-
 PV_TEST(unmap_reaches_other_cpu, "PVABI-MAP-015.1", .vcpus = 2)
 {
 	u64 gfn = one_frame();
 
 	CHECK_EQ(OP(AS_MAP, MAP, PV_SELF, VA, gfn, 1, RW), 1);
-	vcpu_launch(1, reader);
-	CHECK(wait_for(&reader_running, 1, 500));
+	probe_launch(VA);
 	sleep_ms(5);
-	CHECK_EQ(reader_running, 1);
+	CHECK(probe_reads());
 	CHECK_EQ(OP(AS_MAP, UNMAP, PV_SELF, VA, 0, 1), 1);
-	CHECK(wait_for(&reader_running, 2, 500));
+	CHECK(probe_faulted());
 }
 
 static volatile u64 writer_count, writer_state;

@@ -104,28 +104,16 @@ PV_TEST(release_unmaps, "PVABI-MEM-006.1")
 	}
 }
 
-static volatile u64 prober_running, prober_stop;
-
-static void prober(void)
-{
-	prober_running = 1;
-	while (!prober_stop)
-		if (try_read(VA) == 14)
-			break;
-	prober_running = 2;
-}
-
 PV_TEST(release_reaches_other_cpu, "PVABI-MEM-006.1", .vcpus = 2)
 {
 	u64 gfn = free_gfn();
 
 	populate(PV_SELF, gfn, 1);
 	map(PV_SELF, VA, gfn, 1, RW);
-	vcpu_launch(1, prober);
-	CHECK(wait_for(&prober_running, 1, 500));
+	probe_launch(VA);
 	sleep_ms(3);
 	release(PV_SELF, gfn, 1);
-	CHECK(wait_for(&prober_running, 2, 500));
+	CHECK(probe_faulted());
 }
 
 PV_TEST(copy_within, "PVABI-MEM-007.1")

@@ -12,15 +12,23 @@ static void shutdown_as_told(void)
 	share->word[2] = 1; /* never */
 }
 
-static void expect_end(u64 reason, u64 code)
+/* Runs part 0 with these two words to its end. */
+static struct child *run_to_end(u64 first, u64 second, struct pv_dom_status *s)
 {
 	struct child *c = child_make(0);
-	struct pv_dom_status s;
 
-	c->share->word[0] = reason;
-	c->share->word[1] = code;
+	c->share->word[0] = first;
+	c->share->word[1] = second;
 	child_start(c);
-	CHECK(child_wait(c, 500, &s));
+	CHECK(child_wait(c, 500, s));
+	return c;
+}
+
+static void expect_end(u64 reason, u64 code)
+{
+	struct pv_dom_status s;
+	struct child *c = run_to_end(reason, code, &s);
+
 	CHECK_EQ(s.reason, reason);
 	CHECK_EQ(s.code, code);
 	CHECK_EQ(c->share->word[2], 0);
@@ -178,13 +186,9 @@ extern char fault_read[], fault_write[], fault_ud[], fault_de[], fault_gp[], fau
 
 static void expect_fault(u64 what, u64 address, u64 vector, u64 detail, u64 rip)
 {
-	struct child *c = child_make(0);
 	struct pv_dom_status s;
+	struct child *c = run_to_end(what, address, &s);
 
-	c->share->word[0] = what;
-	c->share->word[1] = address;
-	child_start(c);
-	CHECK(child_wait(c, 500, &s));
 	CHECK_EQ(s.reason, PV_REASON_FAULT);
 	CHECK_EQ(s.code, vector);
 	if (vector == 14)

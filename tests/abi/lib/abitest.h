@@ -265,6 +265,10 @@ u64 try_exec(u64 va);
 void vcpu_launch(u32 index, void (*fn)(void));
 /* The same without registering a VCS. */
 void vcpu_launch_bare(u32 index, void (*fn)(void));
+/* vCPU 1 reads at va until that is a page fault: does it still read, did it come to that in time? */
+void probe_launch(u64 va);
+bool probe_reads(void);
+bool probe_faulted(void);
 /* The registers a vCPU of the own domain needs to run fn. */
 struct pv_vcpu_gpr vcpu_gpr_for(u32 index, void (*fn)(void));
 

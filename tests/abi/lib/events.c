@@ -262,6 +262,33 @@ void vcpu_launch_bare(u32 index, void (*fn)(void))
 	launch(index, fn, 1);
 }
 
+static volatile u64 probe_va, probe_state; /* 1 reading, 2 faulted */
+
+static void probe(void)
+{
+	probe_state = 1;
+	while (try_read(probe_va) != 14)
+		;
+	probe_state = 2;
+}
+
+void probe_launch(u64 va)
+{
+	probe_va = va;
+	vcpu_launch(1, probe);
+	CHECK(wait_for(&probe_state, 1, 500));
+}
+
+bool probe_reads(void)
+{
+	return probe_state == 1;
+}
+
+bool probe_faulted(void)
+{
+	return wait_for(&probe_state, 2, 500);
+}
+
 /* ---- batch area of vCPU 0 ---- */
 
 u64 batch_put(const void *data, u64 len)

@@ -127,6 +127,25 @@ static void fixture_make(struct fixture *f)
 	seal(f);
 }
 
+/* Each test finds a good image in its state. */
+static int setup(void **state)
+{
+	struct fixture *f = malloc(sizeof(*f));
+
+	fixture_make(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	free(f->bytes);
+	free(f);
+	return 0;
+}
+
 static bool accept(const struct fixture *f, uint64_t size, struct mf_error *err)
 {
 	struct mf_image image;
@@ -140,23 +159,30 @@ static bool accept(const struct fixture *f, uint64_t size, struct mf_error *err)
 	return mf_manifest_open(&manifest, &image, err);
 }
 
+/* What is said of an image that is refused. */
+static const char *refusal(const struct fixture *f)
+{
+	static char text[160];
+	struct mf_error err;
+
+	assert_false(accept(f, IMAGE_SIZE, &err));
+	return mf_error_text(&err, text, sizeof(text));
+}
+
 static void good_image_is_accepted(void **state)
 {
-	struct fixture f;
+	struct fixture *f = *state;
 	struct mf_error err;
 	struct mf_image image;
 	struct mf_manifest manifest;
 
-	(void)state;
-	fixture_make(&f);
-	assert_true(accept(&f, IMAGE_SIZE, &err));
-	assert_true(mf_image_open(&image, f.bytes, IMAGE_SIZE, &err));
+	assert_true(accept(f, IMAGE_SIZE, &err));
+	assert_true(mf_image_open(&image, f->bytes, IMAGE_SIZE, &err));
 	assert_int_equal(mf_image_single(&image, PV_ENTRY_INIT), 0);
 	assert_int_equal(mf_image_single(&image, PV_ENTRY_MANIFEST), 1);
 	assert_true(mf_manifest_open(&manifest, &image, &err));
 	assert_int_equal(manifest.count, DOMAINS);
 	assert_string_equal(mf_manifest_cmdline(&manifest, 1), CMDLINE);
-	free(f.bytes);
 }
 
 /* One change to a good image and a piece of the message it must give. */
@@ -264,17 +290,16 @@ static void good_image_is_accepted(void **state)
 static void every_corruption_is_named(void **state)
 {
 	struct fixture f;
-	struct mf_error err;
-	char text[160];
+	const char *said;
 
 	(void)state;
 #define CASE(change, message) \
 	fixture_make(&f); \
 	change; \
 	seal(&f); \
-	assert_false(accept(&f, IMAGE_SIZE, &err)); \
-	if (!strstr(mf_error_text(&err, text, sizeof(text)), message)) \
-		fail_msg("%s: said \"%s\", not \"%s\"", #change, text, message); \
+	said = refusal(&f); \
+	if (!strstr(said, message)) \
+		fail_msg("%s: said \"%s\", not \"%s\"", #change, said, message); \
 	free(f.bytes);
 	CASES
 #undef CASE
@@ -282,62 +307,47 @@ static void every_corruption_is_named(void **state)
 
 static void every_checksum_is_compared(void **state)
 {
-	struct fixture f;
-	struct mf_error err;
-	char text[160];
+	struct fixture *f = *state;
 
-	(void)state;
-	fixture_make(&f);
-	f.header->crc32 ^= 1;
-	assert_false(accept(&f, IMAGE_SIZE, &err));
-	assert_string_equal(mf_error_text(&err, text, sizeof(text)),
-			    "the boot image is damaged: entry table checksum");
-	seal(&f);
-	f.bytes[3 * PAGE] ^= 0x10;
-	assert_false(accept(&f, IMAGE_SIZE, &err));
-	assert_string_equal(mf_error_text(&err, text, sizeof(text)),
-			    "image entry 2 'vmlinux' is damaged: checksum");
-	free(f.bytes);
+	f->header->crc32 ^= 1;
+	assert_string_equal(refusal(f), "the boot image is damaged: entry table checksum");
+	seal(f);
+	f->bytes[3 * PAGE] ^= 0x10;
+	assert_string_equal(refusal(f), "image entry 2 'vmlinux' is damaged: checksum");
 }
 
 static void no_truncation_is_accepted(void **state)
 {
-	struct fixture f;
+	struct fixture *f = *state;
 	struct mf_error err;
 
-	(void)state;
-	fixture_make(&f);
 	for (uint64_t size = 0; size < IMAGE_SIZE; size += size < 512 ? 1 : 97) {
 		struct fixture cut = { .bytes = aligned_alloc(64, (size + 63) & ~63ull) };
 
-		memcpy(cut.bytes, f.bytes, size);
+		memcpy(cut.bytes, f->bytes, size);
 		assert_false(accept(&cut, size, &err));
 		free(cut.bytes);
 	}
-	free(f.bytes);
+}
+
+/* A shorter size that still holds the tables is legal only if all entries fit. */
+static void flip_each_bit(const struct fixture *f, uint8_t *bytes, size_t n)
+{
+	for (size_t bit = 0; bit < 8 * n; bit++) {
+		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		refusal(f);
+		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
 }
 
 static void no_bit_flip_in_a_table_is_accepted(void **state)
 {
-	size_t table = sizeof(struct pv_image_header) + ENTRIES * sizeof(struct pv_image_entry);
-	struct fixture f;
+	struct fixture *f = *state;
 	struct mf_error err;
 
-	(void)state;
-	fixture_make(&f);
-	for (size_t bit = 0; bit < 8 * table; bit++) {
-		f.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		/* A shorter size that still holds the tables is legal only if all entries fit. */
-		assert_false(accept(&f, IMAGE_SIZE, &err));
-		f.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-	}
-	for (size_t bit = 0; bit < 8 * BLOB_SIZE; bit++) {
-		f.bytes[2 * PAGE + bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_false(accept(&f, IMAGE_SIZE, &err));
-		f.bytes[2 * PAGE + bit / 8] ^= (uint8_t)(1 << bit % 8);
-	}
-	assert_true(accept(&f, IMAGE_SIZE, &err));
-	free(f.bytes);
+	flip_each_bit(f, f->bytes, sizeof(struct pv_image_header) + ENTRIES * sizeof(struct pv_image_entry));
+	flip_each_bit(f, f->bytes + 2 * PAGE, BLOB_SIZE);
+	assert_true(accept(f, IMAGE_SIZE, &err));
 }
 
 /* Random damage with correct checksums: the structure checks alone must keep reads inside. */
@@ -396,11 +406,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(crc_matches_the_standard),
-		cmocka_unit_test(good_image_is_accepted),
+		cmocka_unit_test_setup_teardown(good_image_is_accepted, setup, teardown),
 		cmocka_unit_test(every_corruption_is_named),
-		cmocka_unit_test(every_checksum_is_compared),
-		cmocka_unit_test(no_truncation_is_accepted),
-		cmocka_unit_test(no_bit_flip_in_a_table_is_accepted),
+		cmocka_unit_test_setup_teardown(every_checksum_is_compared, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_truncation_is_accepted, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_bit_flip_in_a_table_is_accepted, setup, teardown),
 		cmocka_unit_test(sealed_random_damage_stays_inside),
 		cmocka_unit_test(messages_fit_any_buffer),
 	};
