@@ -4,10 +4,11 @@
 
     conform.py --build DIR [--kernel ELF] [--cpu MODEL] [--cpus N] [--real-time]
                [--clause IDS] [--area AREAS] [--match REGEX] [--case NAME]      boot and judge
-    conform.py --build DIR --logs LOG...                                        judge what CTest ran
+    conform.py --build DIR --logs LOG...                                        judge what others booted
+    conform.py --boots                                                          what they must boot
 
-A whole run ends with a line "conforms to NAME: yes|no, N of M mandatory clauses" and fails unless it is yes
-and every documented (operation, error) pair was produced. A run of chosen cases says how they went.
+A whole run boots the frozen programs too. It ends with a line "conforms to NAME: yes|no, N of M mandatory clauses" and
+fails unless it is yes and every documented (operation, error) pair was produced. A run of chosen cases says how they went.
 --logs also writes DIR/pv-abi/doc/traceability.md (trace_page.py).
 """
 
@@ -16,6 +17,7 @@ import pathlib
 import re
 import sys
 import tempfile
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "runner")]
@@ -30,10 +32,9 @@ RESULT = re.compile(r"(not ok|ok) \d+ (\S+) # (?:(SKIP) )?(.*)")
 STAT = re.compile(r"# stat (\S+) checks=(\d+) good=(\d+) bad=(\d+) vcpus=(\d+) edge=(\d)")
 SEEN = re.compile(r"# seen (\d+) (\d+) 0x([0-9a-f]+)")
 MEMORY = 512
-# The boots of a whole run: areas, and what needs a second CPU.
-AREAS = ("GEN,INF,CON,CPU,MSR,HST,BOO CAP DOM,SCH VCP,REG,SET,WAI,TIM MAP,MEM,GRT,VLK EVT,PRT,SND,IPI,SEG,DBG,ISO "
-         "WLK HOS ADV").split()
-EVERYTHING = [(f"abi={areas}", 1) for areas in AREAS] + [("abi.clause=PVABI-SCH-007,PVABI-VCP-010", 2)]
+# The boots of a whole run: areas that go together, and what needs a second CPU.
+TOGETHER = "GEN,INF,CON,CPU,MSR,HST,BOO DOM,SCH VCP,REG,SET,WAI,TIM MAP,MEM,GRT,VLK EVT,PRT,SND,IPI,SEG,DBG,ISO".split()
+TWO_CPUS = "abi.clause=PVABI-SCH-007,PVABI-VCP-010"
 
 
 class Results:
@@ -112,7 +113,7 @@ def verdict(abi, profile, results):
            for clause in mandatory if held.get(clause) != "yes"]
     pairs = list(missing_pairs(abi, profile, results.seen))
     documented = sum(len(op["errors"]) + 1 for call in abi["hypercall"] for op in call.get("ops") or [call])
-    for title, items in (("boots that broke off", results.broken), ("cases that failed", results.failed()),
+    for title, items in (("boots that broke off, or failed", results.broken), ("cases that failed", results.failed()),
                          ("mandatory clauses", bad), ("(operation, error) pairs missing", pairs)):
         if items:
             print(f"{title}:", *items, sep="\n    ")
@@ -132,25 +133,50 @@ def boot(options, words, cpus, image):
     return pvrun.boot(machine, options.build)
 
 
-def run(options, results):
+def everything(profile):
+    """(what to choose, CPUs) of each boot: every area of the profile is in one of them."""
+    named = set(",".join(TOGETHER).split(","))
+    alone = [area for area in profile["mandatory"] if area not in named]
+    return [(f"abi={areas}", 1) for areas in TOGETHER + alone] + [(TWO_CPUS, 2)]
+
+
+def image_of(manifest, build, directory):
+    image = pathlib.Path(directory) / f"{manifest.stem}.image"
+    image.write_bytes(lower.lower(schema.parse(manifest.read_text()), manifest.parent, build, MEMORY << 20)[0])
+    return image
+
+
+def run_frozen(options, results, directory):
+    """Programs as they were built from earlier versions: one that fails breaks the verdict."""
+    frozen = ROOT / "tests" / "abi" / "frozen"
+    for name in tomllib.loads((frozen / "programs.toml").read_text()):
+        result = boot(options, "", 1, image_of(frozen / f"{name}.toml", options.build, directory))
+        report, problems = pvrun.judge_ktap(result, None, 1)
+        print(f"frozen program {name}: {report.summary()}", *problems, sep="\n    ", flush=True)
+        if problems or result.over:
+            results.broken.append(f"frozen program {name}: {result.over or problems[0]}")
+
+
+def run(options, profile, results):
     """Boots what is chosen, group by group if it is everything. True if cases were chosen."""
     words = " ".join(f"{key}={value}" for key, value in (
         ("abi.clause", options.clause), ("abi", options.area), ("abi.match", options.match),
         ("abi.case", options.case)) if value)
-    manifest = ROOT / "tests" / "abi" / "abi.toml"
     with tempfile.TemporaryDirectory(prefix="conform") as directory:
-        image = pathlib.Path(directory) / "image"
-        image.write_bytes(lower.lower(schema.parse(manifest.read_text()), manifest.parent, options.build,
-                                      MEMORY << 20)[0])
-        for group, cpus in [(words, 1)] if words else EVERYTHING:
+        image = image_of(ROOT / "tests" / "abi" / "abi.toml", options.build, directory)
+        for group, cpus in [(words, 1)] if words else everything(profile):
             result = boot(options, group, cpus, image)
             results.read(result.kernel)
             report, problems = pvrun.judge_ktap(result, None, 1)
+            if report.plan == 0:
+                sys.exit(f"conform: no case matches {group}")
             print(f"{group}: {report.summary()}", flush=True)
             if problems or result.over:
                 print(*[line for line in problems if not line.startswith("#")], sep="\n")
                 if result.over or len(report.cases) != report.plan:
                     results.broken.append(f"{group}: {result.over or 'see above'}")
+        if not words:
+            run_frozen(options, results, directory)
     return bool(words)
 
 
@@ -174,6 +200,7 @@ def main():
     parser.add_argument("--logs", type=pathlib.Path, nargs="+", help="judge these logs")
     parser.add_argument("--also", type=pathlib.Path, nargs="*", default=[],
                         help="logs that are read if they are there")
+    parser.add_argument("--boots", action="store_true", help="print CPUs and parameters of each boot of a whole run")
     parser.add_argument("--kernel", type=pathlib.Path, help="another kernel than the build's")
     parser.add_argument("--cpu", default=qemu.CPU, help="QEMU's CPU model")
     parser.add_argument("--cpus", type=int, default=1)
@@ -183,15 +210,20 @@ def main():
     parser.add_argument("--match", help="cases whose name matches: . * ^ $ |")
     parser.add_argument("--case", help="one case")
     options = parser.parse_args()
+    if options.kernel and not options.kernel.is_file():
+        sys.exit(f"conform: --kernel {options.kernel}: there is no such file")
     abi, profile = profile_abi.load(ROOT)
     results = Results()
+    if options.boots:
+        print(*[f"{cpus} {words}" for words, cpus in everything(profile)], sep="\n")
+        return 0
     if options.logs:
         read_logs(options, results)
         for log in filter(pathlib.Path.exists, options.also):
             results.read(log.read_text(errors="replace"))
         page = options.build / "pv-abi" / "doc" / "traceability.md"
         page.write_text(trace_page.page(ROOT, abi, profile, results))
-    elif run(options, results):
+    elif run(options, profile, results):
         print(*[f"failed: {name}" for name in results.failed()], f"{results.checks} assertions", sep="\n")
         return 1 if results.failed() or results.broken else 0
     return 0 if verdict(abi, profile, results) else 1

@@ -10,7 +10,7 @@ PROGRAM = paths.ROOT / "tests" / "abi" / "conform.py"
 
 
 def main(options):
-    build.build(("system",), groups=("build", "run"))
+    build.build(("abi_suite",), groups=("build", "run"))
     command = [sys.executable, "-B", str(PROGRAM), "--build", str(paths.BUILD)]
     for name in ("area", "clause", "match", "case", "kernel", "cpu", "cpus"):
         value = getattr(options, name)

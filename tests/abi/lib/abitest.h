@@ -100,7 +100,8 @@ extern const struct abi_case *this_case;
 
 /* ---- verdicts ---- */
 
-void abi_fail(int line, const char *what, u64 got, u64 want) __attribute__((noreturn));
+void abi_fail_at(const char *file, int line, const char *what, u64 got, u64 want) __attribute__((noreturn));
+#define abi_fail(line, what, got, want) abi_fail_at(__FILE_NAME__, line, what, got, want)
 void abi_skip(const char *why) __attribute__((noreturn));
 void abi_pass(void) __attribute__((noreturn));
 void abi_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -111,16 +112,18 @@ void abi_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 			abi_fail(__LINE__, #cond, 0, 1); \
 		abi_record->checks++; \
 	} while (0)
-#define CHECK_EQ(expr, want) \
+/* `text` is the expression as it was written: stringified further down it would be what macros made of it. */
+#define CHECK_VALUE(text, expr, want) \
 	do { \
 		u64 check_got = (u64)(expr); \
 		u64 check_want = (u64)(want); \
 		if (check_got != check_want) \
-			abi_fail(__LINE__, #expr " == " #want, check_got, check_want); \
+			abi_fail(__LINE__, text, check_got, check_want); \
 		abi_checked(check_want); \
 	} while (0)
-#define CHECK_ERR(expr, err) CHECK_EQ(expr, -(i64)PV_##err)
-#define CHECK_OK(expr) CHECK_EQ(expr, 0)
+#define CHECK_EQ(expr, want) CHECK_VALUE(#expr, expr, want)
+#define CHECK_ERR(expr, err) CHECK_VALUE(#expr, expr, -(i64)PV_##err)
+#define CHECK_OK(expr) CHECK_VALUE(#expr, expr, 0)
 /* The value of a call that must not fail. */
 #define TRY(expr) \
 	({ \

@@ -40,12 +40,29 @@ void abi_verdict(enum verdict verdict, int line, const char *text)
 		OP(DOM_CTL, SHUTDOWN, PV_SELF, (u64)PV_REASON_POWEROFF << 32 | code);
 }
 
-void abi_fail(int line, const char *what, u64 got, u64 want)
+/* A number as a reader looks for it: results by the name of their error. */
+static const char *number(char *out, size_t size, u64 value)
 {
-	static char text[256];
+#define NAME(error) [PV_##error] = #error
+	static const char *const errors[] = {
+		NAME(ENOSYS), NAME(EINVAL), NAME(ERANGE), NAME(ECAP), NAME(EPERM), NAME(EDEAD), NAME(ESTATE),
+		NAME(EFAULT), NAME(ENOENT), NAME(EEXIST), NAME(EBUSY), NAME(ENOSPC), NAME(ENOMEM), NAME(EAGAIN),
+	};
+	u64 error = -value;
 
-	snprintf(text, sizeof(text), "%s: got %lld (%#llx), want %lld (%#llx)", what, (long long)got,
-		 (unsigned long long)got, (long long)want, (unsigned long long)want);
+	if (error > 0 && error < sizeof(errors) / sizeof(errors[0]))
+		snprintf(out, size, "-PV_%s", errors[error]);
+	else
+		snprintf(out, size, "%lld (%#llx)", (long long)value, (unsigned long long)value);
+	return out;
+}
+
+void abi_fail_at(const char *file, int line, const char *what, u64 got, u64 want)
+{
+	static char text[400], a[48], b[48];
+
+	snprintf(text, sizeof(text), "%s:%d: %.200s: got %s, want %s", file, line, what, number(a, sizeof(a), got),
+		 number(b, sizeof(b), want));
 	abi_verdict(VERDICT_FAIL, line, text);
 }
 
