@@ -32,8 +32,13 @@ def plugged(path, read_only=False, throttle=""):
     return disks.qemu_arguments(MachineDisk(0, SLOT, str(path), 0, read_only), path, throttle)
 
 
-def driver(cmdline="", kernel="blkd.elf", slot=SLOT, **keys):
-    return service("disk", cmdline, kernel=kernel, pci=[slot], dma="trusted", on_exit="restart", **keys)
+def one_by_one(words):
+    """QEMU makes one request of neighbours; not of these."""
+    return [*words[:-1], words[-1] + ",request-merging=off"]
+
+
+def driver(cmdline="", kernel="blkd.elf", slot=SLOT, on_exit="restart"):
+    return service("disk", cmdline, kernel=kernel, pci=[slot], dma="trusted", on_exit=on_exit)
 
 
 def front(name="front", cmdline=""):
@@ -126,6 +131,21 @@ def pcidisk_slow_deaths(system):
 
 
 @case
+def pcidisk_fence(system):
+    """The driver dies for good with slow reads in flight, and another domain gets its frames: the disk
+    writes nothing to them any more."""
+    with image(MIB) as path:
+        disk = driver("crash=2,272,1", kernel="blkd_crash.elf", on_exit="report")
+        watch = service("watch", "seconds=8", kernel="memwatch.elf", mem="78M", kmem="2M", privileged=True)
+        words = one_by_one(plugged(path, throttle="throttling.iops-read=4"))
+        words[-1] += ",ioeventfd=off"  # else QEMU itself waits for the disk when it loses the bus
+        system.boot(system.image(front(), disk, watch, link("front", "disk", device=SLOT)), mem=128,
+                    append="exit-with=watch", extra=words)
+        system.said(r"disk stopped: panic, code 102", r"watch\| \d+ rounds of \d+ pages, 0 words changed")
+        system.healthy()
+
+
+@case
 def pcidisk_cycle(system):
     """A driver domain is built and destroyed twenty times and leaves nothing behind: what differs is the
     doorbell of each epoch, which stays with a front end that never looks (docs/vlink.md)."""
@@ -147,8 +167,7 @@ def pcidisk_bad_block(system):
                 f"file.image.filename={path},file.inject-error.0.event=none,"
                 "file.inject-error.0.iotype=write,file.inject-error.0.sector=800,"
                 "file.inject-error.0.once=off")
-        # QEMU would make one request of neighbours, and fail them together
-        extra = ["-blockdev", node, *plugged(path)[2:-1], plugged(path)[-1] + ",request-merging=off"]
+        extra = ["-blockdev", node, *one_by_one(plugged(path)[2:])]
         system.boot(system.image(front(), driver(), link("front", "disk", device=SLOT)), mem=256,
                     append="exit-with=front", extra=extra, want=1)
         # in each round its write fails, and it reads as zeros
