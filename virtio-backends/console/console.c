@@ -94,19 +94,12 @@ static void console_stop(struct vdev *dev)
 	((struct console *)dev)->writing = false;
 }
 
-static bool console_idle(const struct vdev *dev)
-{
-	(void)dev;
-	return true; /* nothing is kept beyond stop */
-}
-
 static const struct vdev_class console_class = {
 	.name = "console",
 	.device_id = 3,
 	.queues = 2,
 	.run = console_run,
 	.stop = console_stop,
-	.idle = console_idle,
 };
 
 void console_resize(struct console *console, uint16_t columns, uint16_t rows)

@@ -337,12 +337,6 @@ static void net_stop(struct vdev *dev)
 	((struct net_link *)dev)->held = 0;
 }
 
-static bool net_idle(const struct vdev *dev)
-{
-	(void)dev;
-	return true; /* nothing is kept beyond stop */
-}
-
 static const struct vdev_class net_class = {
 	.name = "net",
 	.device_id = 1,
@@ -350,7 +344,6 @@ static const struct vdev_class net_class = {
 	.start = net_start,
 	.run = net_run,
 	.stop = net_stop,
-	.idle = net_idle,
 };
 
 void net_link_set_up(struct net_link *link, bool up)

@@ -113,7 +113,7 @@ uint64_t link_run(struct link *link, uint64_t now)
 	wake = vdev_run(link->dev, now);
 	publish(link, acknowledge);
 	/* What a reset waited for has just ended. */
-	return link->waiting && link->dev->class->idle(link->dev) ? now : wake;
+	return link->waiting && vdev_idle(link->dev) ? now : wake;
 }
 
 void link_count_used(struct link *link, uint32_t queue)

@@ -110,12 +110,17 @@ static void finish_reset(struct vdev *dev)
 	dev->why = NULL;
 }
 
+bool vdev_idle(const struct vdev *dev)
+{
+	return !dev->class->idle || dev->class->idle(dev);
+}
+
 static bool reset(struct vdev *dev)
 {
 	if (dev->state == VDEV_LIVE)
 		dev->class->stop(dev);
 	dev->state = VDEV_DRAINING;
-	if (!dev->class->idle(dev))
+	if (!vdev_idle(dev))
 		return false;
 	finish_reset(dev);
 	return true;

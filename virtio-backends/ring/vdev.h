@@ -47,7 +47,7 @@ struct vdev_class {
 	uint64_t (*run)(struct vdev *dev, uint64_t now);
 	/* Take nothing more and finish nothing more: reset, or broken. */
 	void (*stop)(struct vdev *dev);
-	/* Is every buffer of the driver out of our hands? */
+	/* Is every buffer of the driver out of our hands? Optional: nothing is kept beyond stop. */
 	bool (*idle)(const struct vdev *dev);
 	/* The driver wrote to the configuration space, checked to lie inside; optional. */
 	void (*config_write)(struct vdev *dev, uint32_t off, const void *bytes, uint32_t len);
@@ -103,6 +103,9 @@ bool vdev_attach(struct vdev *dev, const struct vdev_want *want)
 	__attribute__((warn_unused_result));
 
 uint64_t vdev_run(struct vdev *dev, uint64_t now);
+
+/* Is every buffer of the driver out of the class's hands? */
+bool vdev_idle(const struct vdev *dev);
 
 /* The driver broke a rule. `why` is a constant text. */
 void vdev_break(struct vdev *dev, const char *why);

@@ -62,19 +62,12 @@ static void rng_stop(struct vdev *dev)
 	((struct rng *)dev)->waiting = false;
 }
 
-static bool rng_idle(const struct vdev *dev)
-{
-	(void)dev;
-	return true; /* nothing is kept beyond stop */
-}
-
 static const struct vdev_class rng_class = {
 	.name = "rng",
 	.device_id = 4,
 	.queues = 1,
 	.run = rng_run,
 	.stop = rng_stop,
-	.idle = rng_idle,
 };
 
 void rng_init(struct rng *rng, const struct port *port, const struct vr_window *window,
