@@ -13,6 +13,8 @@
 #include <net/net.h>
 #include <ring/drvq.h>
 
+#include "fuzzer.h"
+
 #define AREA 8192u
 #define DATA_BYTES 16384u
 #define DEVICE_OFF 0x10000u
@@ -30,67 +32,11 @@ static struct side {
 
 static struct net_switch sw;
 static struct net_link links[LINKS];
-static uint64_t now_ns = 1;
-static unsigned countdown;
-static uint8_t *change_at;
-static uint32_t change_to;
-
-#define insist(ok) insist_at(ok, __LINE__)
-
-static void insist_at(bool ok, int line)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_net.c:%d does not hold\n", line);
-	abort();
-}
-
-void vr_test_load(void)
-{
-	if (countdown && --countdown == 0)
-		memcpy(change_at, &change_to, 4);
-}
-
-void vr_test_store(void)
-{
-}
-
-void vr_test_step(enum vr_step step)
-{
-	(void)step;
-}
 
 static void notify(void *self, uint32_t queue)
 {
 	(void)self;
 	(void)queue;
-}
-
-static uint64_t now(void *self)
-{
-	(void)self;
-	return now_ns;
-}
-
-static void keep_log(void *self, const char *line)
-{
-	(void)self;
-	(void)line;
-}
-
-static const uint8_t *input;
-static size_t left;
-
-static uint32_t take(unsigned bytes)
-{
-	uint32_t value = 0;
-
-	for (; bytes; bytes--) {
-		value = value << 8 | (left ? *input : 0);
-		if (left)
-			input++, left--;
-	}
-	return value;
 }
 
 static struct vr_place place(unsigned queue)
@@ -249,7 +195,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		sides[i].window.driver = (struct vr_area){ allocate(AREA), 0, AREA };
 		sides[i].window.device = (struct vr_area){ allocate(AREA), DEVICE_OFF, AREA };
 		sides[i].window.data = (struct vr_area){ allocate(DATA_BYTES), DATA_OFF, DATA_BYTES };
-		sides[i].port = (struct port){ NULL, notify, now, NULL, keep_log };
+		sides[i].port = (struct port){ NULL, notify, fuzz_now, NULL, fuzz_log };
 	}
 	return 0;
 }
@@ -261,9 +207,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint64_t sends = VIRTIO_BIT(NET_F_CSUM) | VIRTIO_BIT(NET_F_HOST_TSO4);
 	uint64_t takes;
 
-	input = data;
-	left = size;
-	countdown = 0;
+	fuzz_begin(data, size);
 	takes = (take(1) & 1 ? VIRTIO_BIT(NET_F_GUEST_CSUM) : 0) |
 		(take(1) & 1 ? VIRTIO_BIT(NET_F_GUEST_TSO4) : 0);
 	net_switch_init(&sw);

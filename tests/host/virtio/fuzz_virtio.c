@@ -18,6 +18,7 @@
 #include <ring/drvq.h>
 #include <ring/front.h>
 
+#include "fuzzer.h"
 #include "lazy.h"
 
 #define DRIVER_BYTES 2048u
@@ -42,51 +43,14 @@ static struct lazy lazy;
 static struct blk blk;
 static struct blk_request requests[4];
 static struct link link;
-static uint64_t now_ns;
 static bool threaded;
 static volatile bool thread_go;
-
-/* The change at a read: when `countdown` reads have passed. */
-static unsigned countdown;
-static uint8_t *change_at;
-static uint32_t change_to;
-
-static void insist_at(bool ok, int line)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_virtio.c:%d does not hold\n", line);
-	abort();
-}
-
-#define insist(ok) insist_at(ok, __LINE__)
-
-void vr_test_load(void)
-{
-	if (countdown && --countdown == 0)
-		memcpy(change_at, &change_to, 4);
-}
-
-void vr_test_store(void)
-{
-}
-
-void vr_test_step(enum vr_step step)
-{
-	(void)step;
-}
 
 static void notify(void *self, uint32_t queue)
 {
 	(void)self;
 	if (queue != PORT_CONFIG)
 		link_count_used(&link, queue);
-}
-
-static uint64_t now(void *self)
-{
-	(void)self;
-	return now_ns;
 }
 
 static bool randomness(void *self, void *buf, size_t len)
@@ -96,29 +60,7 @@ static bool randomness(void *self, void *buf, size_t len)
 	return true;
 }
 
-static void keep_log(void *self, const char *line)
-{
-	(void)self;
-	(void)line;
-}
-
-static const struct port port = { NULL, notify, now, randomness, keep_log };
-
-/* The rest of the input; zeros when it has ended. */
-static const uint8_t *input;
-static size_t left;
-
-static uint32_t take(unsigned bytes)
-{
-	uint32_t value = 0;
-
-	for (; bytes; bytes--) {
-		value = value << 8 | (left ? *input : 0);
-		if (left)
-			input++, left--;
-	}
-	return value;
-}
+static const struct port port = { NULL, notify, fuzz_now, randomness, fuzz_log };
 
 /* Numbers that matter more often than others. */
 static uint64_t number(void)
@@ -454,10 +396,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint32_t what;
 
-	input = data;
-	left = size;
-	now_ns = 1;
-	countdown = 0;
+	fuzz_begin(data, size);
 	memset(driver_page, 0, LINK_PAGE_BYTES);
 	memset(device_page, 0, LINK_PAGE_BYTES);
 	memset(medium, 0x5a, SECTORS * 512);
