@@ -131,12 +131,13 @@ def _domain_bytes(domain, indices, offset):
 
 
 def _link_bytes(link):
+    config = ABI.pack("manifest_link_blk", device=link.device, first=link.first // SECTOR,
+                      sectors=link.size // SECTOR if link.device else 0)
     return ABI.pack(
         "manifest_link", name=link.name, kind=LINK_KINDS[link.kind],
         flags=ABI.LINK_READ_ONLY * link.read_only, front=link.front, back=link.back,
-        window_pages=link.window // PAGE, device=link.device,
-        disk_pages=0 if link.device else link.size // PAGE, first=link.first // SECTOR,
-        sectors=link.size // SECTOR if link.device else 0)
+        window_pages=link.window // PAGE,
+        disk_pages=0 if link.device else link.size // PAGE, config=config)
 
 
 def make_blob(manifest, indices):

@@ -121,6 +121,7 @@ static bool make_disk(struct link *link)
 static bool make_page(struct link *link)
 {
 	const struct pv_manifest_link *spec = link->spec;
+	struct pv_manifest_link_blk blk = mf_link_blk(spec);
 	struct pv_link *page = page_of(link);
 	pv_gfn_t dev = (uint64_t)&devices[link - links] >> PV_PAGE_SHIFT;
 	int64_t grant = pv_grant_create(PV_SELF, (uint64_t)page >> PV_PAGE_SHIFT, 1, RO);
@@ -132,9 +133,9 @@ static bool make_page(struct link *link)
 	page->window_pages = spec->window_pages;
 	page->control_pages = CONTROL_PAGES;
 	page->disk_pages = spec->disk_pages;
-	page->device = spec->device;
-	page->first = spec->first;
-	page->sectors = spec->sectors;
+	page->device = blk.device;
+	page->first = blk.first;
+	page->sectors = blk.sectors;
 	memcpy(page->name, spec->name, sizeof(page->name));
 	memcpy(page->front_name, link->front.guest->spec->name, sizeof(page->front_name));
 	memcpy(page->back_name, link->back.guest->spec->name, sizeof(page->back_name));

@@ -145,16 +145,20 @@ static const char *link_check_ends(const struct mf_manifest *manifest, uint32_t 
 static const char *link_check_disk(const struct mf_manifest *manifest,
 				   const struct pv_manifest_link *link)
 {
-	if (!link->device) {
+	struct pv_manifest_link_blk blk = mf_link_blk(link);
+
+	if (blk.reserved)
+		return "has a reserved field that is not zero";
+	if (!blk.device) {
 		if (!link->disk_pages || link->disk_pages > PV_LINK_DISK_MAX)
 			return "has an impossible disk";
-		return link->first || link->sectors ? "has a part of a RAM disk" : NULL;
+		return blk.first || blk.sectors ? "has a part of a RAM disk" : NULL;
 	}
 	if (link->disk_pages)
 		return "has both a RAM disk and a device";
-	if (link->device > mf_manifest_devices_of(manifest, link->back))
+	if (blk.device > mf_manifest_devices_of(manifest, link->back))
 		return "names a device its back end does not have";
-	if (link->first > MAX_SECTORS || link->sectors > MAX_SECTORS - link->first)
+	if (blk.first > MAX_SECTORS || blk.sectors > MAX_SECTORS - blk.first)
 		return "has an impossible part of a device";
 	return NULL;
 }
@@ -174,8 +178,6 @@ static const char *link_check(const struct mf_manifest *manifest, uint32_t index
 		return "has unknown flags";
 	if (link->window_pages < PV_LINK_WINDOW_MIN || link->window_pages > PV_LINK_WINDOW_MAX)
 		return "has a window that is too small or too large";
-	if (link->reserved)
-		return "has a reserved field that is not zero";
 	return link_check_ends(manifest, index);
 }
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <pv/abi.h>
 
@@ -75,6 +76,16 @@ bool mf_manifest_open(struct mf_manifest *manifest, const struct mf_image *image
 static inline const char *mf_manifest_cmdline(const struct mf_manifest *manifest, uint32_t index)
 {
 	return manifest->strings + manifest->domains[index].cmdline_off;
+}
+
+/* What a link of kind PV_LINK_BLK has and others have not. */
+static inline struct pv_manifest_link_blk mf_link_blk(const struct pv_manifest_link *link)
+{
+	struct pv_manifest_link_blk blk;
+
+	_Static_assert(sizeof(blk) == sizeof(link->config), "the kind's part fills its place");
+	memcpy(&blk, link->config, sizeof(blk));
+	return blk;
 }
 
 /* Devices the manifest lists for a domain. */

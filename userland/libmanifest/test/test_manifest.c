@@ -74,10 +74,15 @@ static void fill_link(struct pv_manifest_link *link)
 	link->disk_pages = 256;
 }
 
+static struct pv_manifest_link_blk *blk(struct fixture *f)
+{
+	return (void *)f->links[0].config;
+}
+
 /* ... the disk behind it being vm2's device */
 static void on_device(struct fixture *f)
 {
-	f->links[0].device = 1;
+	blk(f)->device = 1;
 	f->links[0].disk_pages = 0;
 }
 
@@ -243,12 +248,12 @@ static void good_image_is_accepted(void **state)
 	CASE(f.devices[0].device = 0x10000, "impossible address") \
 	CASE(f.devices[0].class = 0x10000, "impossible address") \
 	CASE(f.devices[0].reserved = 1, "reserved") \
-	CASE(f.links[0].device = 1, "both a RAM disk and a device") \
-	CASE((f.links[0].device = 3, f.links[0].disk_pages = 0), "its back end does not have") \
-	CASE(f.links[0].first = 1, "part of a RAM disk") \
-	CASE(f.links[0].sectors = 1, "part of a RAM disk") \
-	CASE((on_device(&f), f.links[0].first = UINT64_MAX / 512 + 1), "impossible part") \
-	CASE((on_device(&f), f.links[0].first = 1, f.links[0].sectors = UINT64_MAX / 512), \
+	CASE(blk(&f)->device = 1, "both a RAM disk and a device") \
+	CASE((blk(&f)->device = 3, f.links[0].disk_pages = 0), "its back end does not have") \
+	CASE(blk(&f)->first = 1, "part of a RAM disk") \
+	CASE(blk(&f)->sectors = 1, "part of a RAM disk") \
+	CASE((on_device(&f), blk(&f)->first = UINT64_MAX / 512 + 1), "impossible part") \
+	CASE((on_device(&f), blk(&f)->first = 1, blk(&f)->sectors = UINT64_MAX / 512), \
 	     "impossible part") \
 	CASE(f.links[0].name[0] = 0, "link 0 has an unreadable name") \
 	CASE(f.links[0].kind = 0, "link 0 'blk0' has an unknown kind") \
@@ -257,7 +262,7 @@ static void good_image_is_accepted(void **state)
 	CASE(f.links[0].window_pages = 16385, "too large") \
 	CASE(f.links[0].disk_pages = 0, "impossible disk") \
 	CASE(f.links[0].disk_pages = 32769, "impossible disk") \
-	CASE(f.links[0].reserved = 1, "reserved") \
+	CASE(blk(&f)->reserved = 1, "reserved") \
 	CASE(f.links[0].front = 2, "does not exist") \
 	CASE(f.links[0].back = ~0u, "does not exist") \
 	CASE(f.links[0].front = 1, "same domain at both ends") \
