@@ -124,7 +124,8 @@ def restart(boot):
 @case
 def links(boot):
     """Each end of a link is restarted; the link comes up again in a new epoch."""
-    t = boot([("e1", {}), ("disk", {"kernel": "blkd.elf"})],
+    t = boot([("e1", {"kernel": "linkfront.elf", "cmdline": "rounds=0 stay"}),
+              ("disk", {"kernel": "blkd.elf"})],
              links=[{"kind": "blk", "front": "e1", "back": "disk", "size": "1M"}])
     t.expect(r"disk\| blk0: serves e1, epoch 1")
     t.shell()
@@ -147,6 +148,25 @@ def links(boot):
     t.type(ESCAPE + "2")
     t.expect("serves e1, epoch 4")
     t.shell()
+    t.type("poweroff\r")
+    want(t.end() == status.OK, "poweroff is not exit status 0")
+
+
+@case
+def link_deaf_end(boot):
+    """An end that does not answer DOWN is named, and the link stays down until it has been replaced."""
+    t = boot([("deaf", {"kernel": "linkfront.elf", "cmdline": "rounds=0 stay deaf"}),
+              ("disk", {"kernel": "blkd.elf"})],
+             links=[{"kind": "blk", "front": "deaf", "back": "disk", "size": "1M"}])
+    t.expect(r"deaf\| 0 rounds")
+    t.shell()
+    t.command("restart disk")
+    t.until("list", "disk             newlib  running")
+    want("down, waits for deaf, epoch 1" in t.command("links"), "the link does not wait for its deaf end")
+    t.until("log", "link blk0: deaf does not answer; down until it does")
+    want("down, waits for deaf, epoch 1" in t.command("links"), "the link did not stay down")
+    t.command("restart deaf")
+    t.until("links", "up, epoch 2")
     t.type("poweroff\r")
     want(t.end() == status.OK, "poweroff is not exit status 0")
 

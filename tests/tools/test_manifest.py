@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from manifest import files, lower, schema  # noqa: E402
 from manifest.abi import ABI, PAGE  # noqa: E402
-from manifest.errors import ManifestError  # noqa: E402
+from manifest.errors import Findings, ManifestError  # noqa: E402
 
 HEAD = 'manifest = 1\n[image]\nname = "t"\n'
 NEWLIB = '[[domain]]\nname = "a"\nkind = "newlib"\nkernel = "a.elf"\nmem = "1M"\n'
@@ -233,6 +233,40 @@ class Complaints(unittest.TestCase):
                   "machine.disk[0].address: '01:04.0' is not a slot of the first bus (\"00:04.0\")")
         self.says(HEAD + disk + disk + NEWLIB,
                   "machine.disk[1].address: machine.disk[0] is there already")
+
+    def test_network_links(self):
+        two = HEAD + NEWLIB + NEWLIB.replace('"a"\n', '"b"\n', 1) + LINUX
+        link = '[[link]]\nkind = "net"\nfront = "vm"\nback = "a"\n'
+        other = link.replace('"vm"', '"b"')
+        parsed = schema.parse(two + link + 'ip = "10.0.0.1/24"\n' + other + 'mac = "02:00:00:00:00:0a"\n')
+        self.assertEqual([(p.name, p.mac.hex(":"), str(p.ip), p.size) for p in parsed.links],
+                         [("net0", "02:52:46:00:00:01", "10.0.0.1/24", 0),
+                          ("net1", "02:00:00:00:00:0a", "None", 0)])
+        for key, value, reason in (
+                ("mac", "2:0:0:0:0:1", "'2:0:0:0:0:1' is not a MAC address like \"02:52:46:00:00:01\""),
+                ("mac", "03:00:00:00:00:01", "03:00:00:00:00:01 is the address of a group"),
+                ("ip", "10.0.0.1", "'10.0.0.1' is not an address with its network, like \"10.0.0.1/24\""),
+                ("ip", "10.0.0.0/24", "10.0.0.0 stands for the network 10.0.0.0/24 or for all of it"),
+                ("ip", "127.0.0.1/8", "127.0.0.1 is not the address of one station")):
+            self.says(two + link + f'{key} = "{value}"', f"link[0].{key} (net0): {reason}")
+        self.says(two + link + 'size = "1M"',
+                  "link[0].size (net0): unknown key (known: back, front, ip, kind, mac, name, window)")
+        same = 'mac = "02:00:00:00:00:01"\nip = "10.0.0.1/24"\n'
+        self.says(two + link + same + other + same,
+                  "link[1].mac (net1): link[0] (net0) has 02:00:00:00:00:01 already",
+                  "link[1].ip (net1): link[0] (net0) has 10.0.0.1 already")
+
+    def test_network_words(self):
+        manifest = schema.parse(
+            HEAD + NEWLIB + LINUX + LINUX.replace('"vm"', '"vm2"')
+            + '[[link]]\nkind = "blk"\nfront = "vm"\nback = "a"\nsize = "4M"\n'
+            + "".join(f'[[link]]\nkind = "net"\nfront = "{vm}"\nback = "a"\nip = "10.0.0.{i}/24"\n'
+                      for i, vm in enumerate(("vm", "vm2"), 1)))
+        lines = lower.command_lines(manifest, Findings())
+        hosts = "rf.hosts=vm:10.0.0.1,vm2:10.0.0.2"
+        self.assertEqual(lines[0], "")
+        self.assertTrue(lines[1].endswith(" rf.net=1:10.0.0.1/24 " + hosts))
+        self.assertTrue(lines[2].endswith(" rf.net=0:10.0.0.2/24 " + hosts))
 
     def test_command_line(self):
         self.says(HEAD + NEWLIB + 'cmdline = "\\n"',

@@ -120,32 +120,64 @@ def _flags(domain):
             | ABI.MDOM_PRIVILEGED * domain.privileged | ABI.MDOM_DMA_TRUSTED * domain.dma_trusted)
 
 
-def _domain_bytes(domain, indices, offset):
+def _network_words(manifest, domain):
+    """What a Linux front end of network links is told on its command line: its own addresses, by the
+    number of the link among those it drives, and the names of its neighbours
+    (images/rootfs/common/etc/ringfence.sh reads it)."""
+    fronts = [link for link in manifest.links if link.front == domain.index]
+    own = [(number, link) for number, link in enumerate(fronts) if link.ip]
+    switches = {link.back for _, link in own}
+    hosts = [f"{manifest.domains[link.front].name}:{link.ip.ip}" for link in manifest.links
+             if link.ip and link.back in switches]
+    if domain.kind != "linux" or not own:
+        return ""
+    return (" rf.net=" + ",".join(f"{number}:{link.ip}" for number, link in own)
+            + " rf.hosts=" + ",".join(hosts))
+
+
+def command_lines(manifest, findings):
+    lines = [domain.cmdline + _network_words(manifest, domain) for domain in manifest.domains]
+    for domain, line in zip(manifest.domains, lines):
+        if len(line) >= ABI.CMDLINE_MAX:
+            findings.add(domain.path("cmdline"), f"is {len(line)} characters long with what its links "
+                                                 f"add, at most {ABI.CMDLINE_MAX - 1}")
+    return lines
+
+
+def _domain_bytes(domain, indices, offset, cmdline):
     return ABI.pack(
         "manifest_domain", name=domain.name, kind=KINDS[domain.kind], flags=_flags(domain),
         mem_pages=domain.mem // PAGE, kmem_pages=domain.kmem // PAGE, vcpus=domain.vcpus,
         weight=domain.weight, cap=domain.cap, vtlb_tables=domain.vtlb,
         affinity=sum(1 << cpu for cpu in domain.pin), kernel_entry=indices[0],
-        initrd_entry=indices[1], cmdline_off=offset, cmdline_len=len(domain.cmdline),
-        on_exit=ON_EXIT[domain.on_exit], dma_pages=domain.dma_mem // PAGE)
+        initrd_entry=indices[1], cmdline_off=offset, cmdline_len=len(cmdline),
+        on_exit=ON_EXIT[domain.on_exit], dma_pages=domain.dma_mem // PAGE, watchdog_s=domain.watchdog,
+        restarts=domain.restarts)
+
+
+def _config_bytes(link):
+    if link.kind == "blk":
+        return ABI.pack("manifest_link_blk", device=link.device, first=link.first // SECTOR,
+                        sectors=link.size // SECTOR if link.device else 0)
+    if link.kind == "net":
+        return ABI.pack("manifest_link_net", mac=link.mac, ip4=link.ip.ip.packed if link.ip else b"")
+    return b""
 
 
 def _link_bytes(link):
-    config = ABI.pack("manifest_link_blk", device=link.device, first=link.first // SECTOR,
-                      sectors=link.size // SECTOR if link.device else 0)
     return ABI.pack(
         "manifest_link", name=link.name, kind=LINK_KINDS[link.kind],
         flags=ABI.LINK_READ_ONLY * link.read_only, front=link.front, back=link.back,
-        window_pages=link.window // PAGE,
-        disk_pages=0 if link.device else link.size // PAGE, config=config)
+        window_pages=link.window // PAGE, disk_pages=0 if link.device else link.size // PAGE,
+        config=_config_bytes(link))
 
 
-def make_blob(manifest, indices):
+def make_blob(manifest, indices, cmdlines):
     """The manifest blob; indices[i] are the image entries of domain i."""
     domains, strings = b"", b""
-    for domain, pair in zip(manifest.domains, indices):
-        domains += _domain_bytes(domain, pair, len(strings))
-        strings += domain.cmdline.encode() + b"\0"
+    for domain, pair, cmdline in zip(manifest.domains, indices, cmdlines):
+        domains += _domain_bytes(domain, pair, len(strings), cmdline)
+        strings += cmdline.encode() + b"\0"
     functions = b"".join(devices.device_bytes(domain) for domain in manifest.domains)
     body = domains + b"".join(_link_bytes(link) for link in manifest.links) + functions + strings
     return ABI.pack("manifest_header", magic=ABI.MANIFEST_MAGIC, version=ABI.MANIFEST_VERSION,
@@ -188,10 +220,11 @@ def lower(manifest, manifest_dir, build_dir, mem=0):
     blob_at = len(builder.entries)
     builder.entries.append(Entry("manifest", ABI.ENTRY_MANIFEST, b""))
     indices = [builder.domain(domain) for domain in manifest.domains]
+    cmdlines = command_lines(manifest, findings)
     if len(builder.entries) > ABI.IMAGE_MAX_ENTRIES:
         findings.add("domain", f"{len(builder.entries)} files, at most {ABI.IMAGE_MAX_ENTRIES}")
     findings.stop_if_any()
-    builder.entries[blob_at].data = make_blob(manifest, indices)
+    builder.entries[blob_at].data = make_blob(manifest, indices, cmdlines)
     image = make_image(builder.entries)
     check_memory(manifest, len(image), mem or manifest.mem, findings)
     findings.stop_if_any()

@@ -5,6 +5,7 @@ Nothing here opens a file other than the manifest itself; files.py looks at kern
 """
 
 import dataclasses
+import ipaddress
 import re
 import tomllib
 
@@ -21,6 +22,7 @@ SIZE = re.compile(r"([0-9]+)([KMG])")
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 MIB = 1 << 20
 DEFAULT_WEIGHT = 256
+DEFAULT_RESTARTS = 5
 MIN_MEM = {"newlib": 64 << 10, "linux": 16 * MIB}
 
 
@@ -46,6 +48,8 @@ class Domain:
     devices: list
     dma_trusted: bool
     dma_mem: int
+    watchdog: int
+    restarts: int
 
     def path(self, key):
         return f"domain[{self.index}].{key} ({self.name})"
@@ -63,6 +67,8 @@ class Link:
     read_only: bool
     device: int
     first: int
+    mac: bytes
+    ip: ipaddress.IPv4Interface | None
 
     def path(self, key):
         return f"link[{self.index}].{key} ({self.name})"
@@ -138,7 +144,8 @@ class Table:
 
 
 DOMAIN_KEYS = {"name", "kind", "kernel", "initrd", "cmdline", "mem", "kmem", "vcpus", "weight", "cap",
-               "pin", "console", "uart", "privileged", "on_exit", "vtlb"} | devices.DOMAIN_KEYS
+               "pin", "console", "uart", "privileged", "on_exit", "vtlb", "watchdog",
+               "restarts"} | devices.DOMAIN_KEYS
 
 
 def _name(table, key="name"):
@@ -213,12 +220,17 @@ def _domain(data, index, cpus, has_uart, findings):
         console=table.get("console", bool, has_uart and not uart), uart=uart,
         privileged=table.get("privileged", bool, False),
         on_exit=table.choice("on_exit", ON_EXIT, "report"), vtlb=_vtlb(table),
-        devices=functions, dma_trusted=trusted, dma_mem=dma_mem)
+        devices=functions, dma_trusted=trusted, dma_mem=dma_mem,
+        watchdog=table.number("watchdog", 0, 0, 3600),
+        restarts=table.number("restarts", DEFAULT_RESTARTS, 0, 1 << 31))
 
 
-LINK_KEYS = {"name", "kind", "front", "back", "window", "size", "read_only", "device",
-             "first"}
-LINK_KINDS = {"blk": ABI.LINK_BLK}
+LINK_KINDS = {"blk": ABI.LINK_BLK, "net": ABI.LINK_NET, "rng": ABI.LINK_RNG}
+LINK_KEYS = {"name", "kind", "front", "back", "window"}
+KIND_KEYS = {"blk": {"size", "read_only", "device", "first"}, "net": {"mac", "ip"}, "rng": set()}
+WINDOWS = {"blk": (4 * MIB, ABI.LINK_WINDOW_MIN), "net": (4 * MIB, ABI.LINK_WINDOW_MIN),
+           "rng": (ABI.LINK_WINDOW_LEAST * PAGE, ABI.LINK_WINDOW_LEAST)}
+MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 def _end(table, key, domains):
@@ -240,26 +252,65 @@ def _pages(table, key, default, low, high):
     return size
 
 
+def _disk(table, back):
+    """(number of the back end's device, first byte of it, bytes) of what is behind a block device."""
+    device, first = devices.link_device(table, back)
+    if "device" in table.data:
+        return device, first, table.size("size")
+    return device, first, _pages(table, "size", None, 1, ABI.LINK_DISK_MAX)
+
+
+def _mac(table, index):
+    """A locally administered address of the link's own number unless the manifest has a better one."""
+    text = table.get("mac", str, f"02:52:46:00:00:{index + 1:02x}")
+    if not MAC.fullmatch(text) or text == "00:00:00:00:00:00":
+        table.bad("mac", f"'{text}' is not a MAC address like \"02:52:46:00:00:01\"")
+        return bytes(6)
+    mac = bytes.fromhex(text.replace(":", ""))
+    if mac[0] & 1:
+        table.bad("mac", f"{text} is the address of a group")
+    return mac
+
+
+def _ip(table):
+    text = table.get("ip", str)
+    if text is None:
+        return None
+    try:
+        ip = ipaddress.IPv4Interface(text) if "/" in text else None
+    except ValueError:
+        ip = None
+    if ip is None:
+        table.bad("ip", f"'{text}' is not an address with its network, like \"10.0.0.1/24\"")
+    elif ip.is_multicast or ip.is_loopback or ip.is_unspecified or ip.is_reserved:
+        table.bad("ip", f"{ip.ip} is not the address of one station")
+    elif ip.network.prefixlen < 31 and ip.ip in (ip.network.network_address,
+                                                 ip.network.broadcast_address):
+        table.bad("ip", f"{ip.ip} stands for the network {ip.network} or for all of it")
+    return ip
+
+
 def _link(data, index, domains, findings):
+    kind = data.get("kind") if data.get("kind") in KIND_KEYS else None
     name = data.get("name", f"{data.get('kind', 'link')}{index}")
-    table = Table(data, f"link[{index}]", LINK_KEYS, findings, f" ({name})")
+    known = LINK_KEYS | (KIND_KEYS[kind] if kind else set().union(*KIND_KEYS.values()))
+    table = Table(data, f"link[{index}]", known, findings, f" ({name})")
     if "name" in data:
         name = _name(table)
-    kind = table.choice("kind", LINK_KINDS)
+    table.choice("kind", LINK_KINDS)
     front, back = _end(table, "front", domains), _end(table, "back", domains)
     if front is not None and front == back:
         table.bad("back", "is the domain at the other end")
     elif back is not None and domains[back].kind != "newlib":
         table.bad("back", f"{domains[back].name} is a linux domain: only a newlib domain can be a device")
-    device, first = devices.link_device(table, None if back is None else domains[back])
-    if "device" in data:
-        size = table.size("size")
-    else:
-        size = _pages(table, "size", None, 1, ABI.LINK_DISK_MAX)
+    window, least = WINDOWS[kind or "blk"]
+    disk, net = kind in (None, "blk"), kind == "net"
+    device, first, size = _disk(table, None if back is None else domains[back]) if disk else (0, 0, 0)
     return Link(
         index=index, name=name, kind=kind, front=front, back=back,
-        window=_pages(table, "window", 4 * MIB, ABI.LINK_WINDOW_MIN, ABI.LINK_WINDOW_MAX),
-        size=size, read_only=table.get("read_only", bool, False), device=device, first=first)
+        window=_pages(table, "window", window, least, ABI.LINK_WINDOW_MAX), size=size,
+        read_only=table.get("read_only", bool, False), device=device, first=first,
+        mac=_mac(table, index) if net else bytes(6), ip=_ip(table) if net else None)
 
 
 def _check_links(manifest, findings):
@@ -274,6 +325,19 @@ def _check_links(manifest, findings):
                 findings.add(link.path(key), f"{manifest.domains[domain].name} has "
                                              f"{ABI.MAX_LINKS} links already")
     devices.check_parts(manifest.links, findings)
+
+
+def _check_cards(manifest, findings):
+    """Addresses are unique among the cards of a switch."""
+    seen = {}
+    for link in manifest.links:
+        address = link.ip and link.ip.ip
+        for key, value in (("mac", link.mac.hex(":")), ("ip", address)):
+            if link.kind != "net" or value is None:
+                continue
+            other = seen.setdefault((link.back, value), link)
+            if other is not link:
+                findings.add(link.path(key), f"link[{other.index}] ({other.name}) has {value} already")
 
 
 def _check_together(manifest, findings):
@@ -339,5 +403,6 @@ def parse(text):
         domains=domains, links=[_link(e, i, domains, findings) for i, e in enumerate(links)])
     _check_together(manifest, findings)
     _check_links(manifest, findings)
+    _check_cards(manifest, findings)
     findings.stop_if_any()
     return manifest

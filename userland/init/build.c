@@ -154,7 +154,7 @@ bool guest_build(struct guest *guest)
 	}
 	guest->state = GUEST_RUNNING;
 	guest->started = pv_clock_ns();
-	guest->deadline = PV_FOREVER;
+	guest_watch(guest);
 	links_up(guest);
 	return true;
 }

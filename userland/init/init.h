@@ -58,8 +58,10 @@ struct guest {
 	bool again;    /* to be started anew whatever its end */
 	bool held;     /* not started at boot: the cycle test starts it */
 	struct outcome outcome;
-	pv_ns_t deadline; /* of detaching, of a delayed restart, of a cycle's run; PV_FOREVER = none */
+	pv_ns_t deadline; /* of detaching, of a delayed restart, of a cycle's run, of the next look whether
+			   * it hangs; PV_FOREVER = none */
 	pv_ns_t started;
+	unsigned missed; /* looks in a row at which it had not answered */
 	unsigned quick_restarts;
 };
 
@@ -105,6 +107,10 @@ uint64_t links_window_pages(const struct guest *guest); /* what the front end's 
 const char *links_prepare(struct guest *guest, struct built *built); /* its ends; NULL or what is wrong */
 void links_up(struct guest *guest);   /* it runs */
 void links_down(struct guest *guest); /* it is about to be destroyed */
+pv_ns_t links_deadline(void);	      /* when links_expire() wants to be called */
+void links_expire(pv_ns_t now);
+void links_ask(const struct guest *back);      /* to answer, over each link it serves */
+bool links_answered(const struct guest *back); /* all it was told so far */
 void links_list(void);
 
 /* devices.c */
@@ -119,6 +125,7 @@ void supervise_start(void);
 void supervise_schedule(void); /* a deadline of some guest changed */
 void guest_start(struct guest *guest);
 void guest_kill(struct guest *guest); /* by command */
+void guest_watch(struct guest *guest); /* it runs, or runs again: look later whether it hangs */
 void guest_detached(struct guest *guest);
 void machine_poweroff(unsigned code); /* after the console has written everything out */
 void machine_flushed(void);

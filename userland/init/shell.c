@@ -75,8 +75,10 @@ static void cmd_pause(struct guest *guest, char *args)
 static void cmd_unpause(struct guest *guest, char *args)
 {
 	(void)args;
-	if (running(guest))
-		answer_result("unpause", pv_dom_unpause(guest->dom));
+	if (!running(guest))
+		return;
+	answer_result("unpause", pv_dom_unpause(guest->dom));
+	guest_watch(guest);
 }
 
 static void cmd_destroy(struct guest *guest, char *args)

@@ -7,6 +7,9 @@
  * Its frames stay until the console has read the last of its output; then it is destroyed and its
  * on_exit decides: nothing, a new start, or the end of the machine. A guest that asked for a reboot
  * is started anew whatever on_exit says, unless its end is the machine's end.
+ *
+ * A back end with a watchdog is asked over its links whether it still follows them; one that does not
+ * answer in time is stopped as if it had crashed.
  */
 #include "init.h"
 
@@ -17,7 +20,8 @@
 #define FLUSH_TIMEOUT (2 * PV_NSEC_PER_SEC)
 #define QUICK_END (10 * PV_NSEC_PER_SEC) /* a domain that ran shorter is restarted with a delay */
 #define RESTART_DELAY (1 * PV_NSEC_PER_SEC)
-#define QUICK_RESTARTS_MAX 5
+#define REASON_HUNG (~0u) /* of an outcome, beside PV_REASON_* */
+#define LOOKS 2u /* in the time of a watchdog: one alone might follow a stall of the whole machine */
 
 static struct {
 	bool pending;
@@ -66,6 +70,9 @@ const char *outcome_text(const struct outcome *o, char *buf, size_t size)
 	case PV_REASON_DOUBLE_FAULT:
 		snprintf(buf, size, "double fault: vector %llu (%s) at address %#llx, rip %#llx",
 			 code, vector_name(code), detail, rip);
+		break;
+	case REASON_HUNG:
+		snprintf(buf, size, "hung: it answered nothing for %llu s", detail);
 		break;
 	case PV_REASON_KMEM:
 		snprintf(buf, size, "its kernel memory is exhausted: raise kmem (rip %#llx)", rip);
@@ -132,14 +139,16 @@ static bool anything_left(void)
 
 static void restart(struct guest *guest)
 {
-	pv_ns_t now = pv_clock_ns();
+	pv_ns_t now = pv_clock_ns(), quick = QUICK_END;
 
-	if (now - guest->started > QUICK_END)
+	if (guest->outcome.reason == REASON_HUNG)
+		quick += 2 * guest->outcome.detail * PV_NSEC_PER_SEC; /* what it takes to notice */
+	if (now - guest->started > quick)
 		guest->quick_restarts = 0;
-	else if (++guest->quick_restarts > QUICK_RESTARTS_MAX) {
+	else if (++guest->quick_restarts > guest->spec->restarts) {
 		printf("%s: not started again: %u ends within %llu s of their start\n",
 		       (const char *)guest->spec->name, guest->quick_restarts,
-		       QUICK_END / PV_NSEC_PER_SEC);
+		       quick / PV_NSEC_PER_SEC);
 		return;
 	}
 	guest->deadline = now + (guest->quick_restarts > 1 ? RESTART_DELAY : 0);
@@ -225,6 +234,37 @@ void guest_start(struct guest *guest)
 		machine_poweroff(EXIT_BUILD);
 }
 
+/* ---- back ends that hang ---- */
+
+void guest_watch(struct guest *guest)
+{
+	pv_ns_t patience = cycle_owns(guest) ? 0 : guest->spec->watchdog_s * PV_NSEC_PER_SEC;
+
+	guest->missed = 0;
+	guest->deadline = patience ? pv_clock_ns() + patience / LOOKS : PV_FOREVER;
+	supervise_schedule();
+}
+
+static void look(struct guest *guest)
+{
+	unsigned missed = guest->missed;
+	struct pv_dom_status status;
+
+	guest_watch(guest);
+	if (pv_dom_status(guest->dom, &status) < 0 || status.state != PV_DOM_RUNNING)
+		return;
+	if (links_answered(guest)) {
+		links_ask(guest);
+		return;
+	}
+	guest->missed = missed + 1;
+	if (guest->missed < LOOKS)
+		return;
+	pv_dom_pause(guest->dom);
+	guest->outcome = (struct outcome){ .reason = REASON_HUNG, .detail = guest->spec->watchdog_s };
+	stopped(guest);
+}
+
 /* ---- events ---- */
 
 static void on_child(pv_port_t port, void *arg)
@@ -255,6 +295,8 @@ static void expired(struct guest *guest)
 		guest_start(guest);
 	} else if (cycle_owns(guest)) {
 		guest_kill(guest);
+	} else {
+		look(guest);
 	}
 }
 
@@ -269,13 +311,16 @@ static void on_timer(pv_port_t port, void *arg)
 	for (unsigned i = 0; i < init.count; i++)
 		if (init.guests[i].deadline <= now)
 			expired(&init.guests[i]);
+	links_expire(now);
 	supervise_schedule();
 }
 
 void supervise_schedule(void)
 {
-	pv_ns_t next = poweroff.deadline;
+	pv_ns_t next = links_deadline();
 
+	if (poweroff.deadline < next)
+		next = poweroff.deadline;
 	for (unsigned i = 0; i < init.count; i++)
 		if (init.guests[i].deadline < next)
 			next = init.guests[i].deadline;

@@ -11,6 +11,7 @@
 #define MAX_SECTORS (UINT64_MAX / 512)
 #define MAX_PAGES ((uint64_t)PV_MAX_GFN + 1)
 #define MAX_CAP (100 * PV_MAX_VCPUS)
+#define MAX_WATCHDOG 3600u
 
 static const char *manifest_check_header(const struct pv_manifest_header *header, uint64_t size)
 {
@@ -62,7 +63,9 @@ static const char *domain_check_numbers(const struct pv_manifest_domain *domain)
 		return "has an unknown on_exit action";
 	if (domain->dma_pages > PV_DMA_PAGES_MAX)
 		return "has an impossible amount of memory for DMA";
-	if (!mf_zero(domain->reserved, sizeof(domain->reserved)) || domain->reserved1)
+	if (domain->watchdog_s > MAX_WATCHDOG)
+		return "has a watchdog that waits for more than an hour";
+	if (domain->reserved1)
 		return "has a reserved field that is not zero";
 	return NULL;
 }
@@ -163,22 +166,71 @@ static const char *link_check_disk(const struct mf_manifest *manifest,
 	return NULL;
 }
 
+static const char *link_check_blk(const struct mf_manifest *manifest,
+				  const struct pv_manifest_link *link)
+{
+	if (link->flags & ~(uint32_t)PV_LINK_READ_ONLY)
+		return "has unknown flags";
+	if (link->window_pages < PV_LINK_WINDOW_MIN)
+		return "has a window that is too small";
+	return link_check_disk(manifest, link);
+}
+
+static const char *link_check_net(const struct mf_manifest *manifest, uint32_t index)
+{
+	static const uint8_t any[4];
+	const struct pv_manifest_link *link = &manifest->links[index];
+	const struct pv_manifest_link_net net = mf_link_net(link);
+
+	if (link->window_pages < PV_LINK_WINDOW_MIN)
+		return "has a window that is too small";
+	if (!mf_zero(net.reserved0, sizeof(net.reserved0)) || !mf_zero(net.reserved, sizeof(net.reserved)))
+		return "has a reserved field that is not zero";
+	if ((net.mac[0] & 1) || mf_zero(net.mac, sizeof(net.mac)))
+		return "has a MAC address that is not one station's";
+	for (uint32_t i = 0; i < index; i++) {
+		const struct pv_manifest_link *before = &manifest->links[i];
+		const struct pv_manifest_link_net other = mf_link_net(before);
+
+		if (before->kind != PV_LINK_NET || before->back != link->back)
+			continue;
+		if (!memcmp(other.mac, net.mac, sizeof(net.mac)))
+			return "has the MAC address of another link of its back end";
+		if (!memcmp(other.ip4, net.ip4, sizeof(net.ip4)) && memcmp(net.ip4, any, sizeof(any)))
+			return "has the IP address of another link of its back end";
+	}
+	return NULL;
+}
+
+static const char *link_check_kind(const struct mf_manifest *manifest, uint32_t index)
+{
+	const struct pv_manifest_link *link = &manifest->links[index];
+
+	if (link->kind < PV_LINK_BLK || link->kind > PV_LINK_RNG)
+		return "has an unknown kind";
+	if (link->kind == PV_LINK_BLK)
+		return link_check_blk(manifest, link);
+	if (link->flags || link->disk_pages)
+		return "has what only a block device has";
+	if (link->kind == PV_LINK_NET)
+		return link_check_net(manifest, index);
+	return mf_zero(link->config, sizeof(link->config)) ? NULL : "has what only links of other kinds have";
+}
+
 static const char *link_check(const struct mf_manifest *manifest, uint32_t index)
 {
 	const struct pv_manifest_link *link = &manifest->links[index];
+	const char *bad;
 
 	if (!mf_name_ok(link->name))
 		return "has an unreadable name";
 	for (uint32_t i = 0; i < index; i++)
 		if (!memcmp(link->name, manifest->links[i].name, PV_NAME_LEN))
 			return "has the name of another link";
-	if (link->kind != PV_LINK_BLK)
-		return "has an unknown kind";
-	if (link->flags & ~(uint32_t)PV_LINK_READ_ONLY)
-		return "has unknown flags";
-	if (link->window_pages < PV_LINK_WINDOW_MIN || link->window_pages > PV_LINK_WINDOW_MAX)
+	if (link->window_pages < PV_LINK_WINDOW_LEAST || link->window_pages > PV_LINK_WINDOW_MAX)
 		return "has a window that is too small or too large";
-	return link_check_ends(manifest, index);
+	bad = link_check_kind(manifest, index);
+	return bad ? bad : link_check_ends(manifest, index);
 }
 
 uint32_t mf_manifest_devices_of(const struct mf_manifest *manifest, uint32_t domain)
@@ -258,8 +310,6 @@ bool mf_manifest_open(struct mf_manifest *manifest, const struct mf_image *image
 	}
 	for (uint32_t i = 0; i < manifest->link_count; i++) {
 		bad = link_check(manifest, i);
-		if (!bad)
-			bad = link_check_disk(manifest, &manifest->links[i]);
 		if (bad)
 			return mf_fail(err, MF_SCOPE_LINK, i, manifest->links[i].name, bad);
 	}

@@ -36,8 +36,9 @@ struct link_queue {
 struct link_driver_page {
 	uint32_t magic, version; /* 000 */
 	uint64_t req_seq;	 /* 008: moved after any change */
-	uint64_t epoch_seen;	 /* 010 */
-	uint8_t reserved0[0x28];
+	uint64_t epoch_seen;	 /* 010: read by nobody */
+	uint64_t page_seen;	 /* 018: of the front end's transport, not of the driver */
+	uint8_t reserved0[0x20];
 	uint64_t features[2];	     /* 040 */
 	uint8_t reserved1[0x10];
 	uint32_t status;	     /* 060 */
@@ -63,7 +64,8 @@ struct link_device_page {
 	uint8_t reserved1[0x10];
 	uint32_t status;     /* 060 */
 	uint32_t config_gen; /* 064: odd while the configuration changes */
-	uint8_t reserved2[0x18];
+	uint64_t page_seen;  /* 068: of the back end's end of the link */
+	uint8_t reserved2[0x10];
 	struct {
 		uint16_t max_size, flags;
 	} queues[LINK_QUEUES];		/* 080 */

@@ -2,10 +2,10 @@
 /*
  * linkfront - the smallest front end of a block link: writes every block of the disk with its number
  * and a round, several requests at a time, reads all back, and compares. Like any driver it looks at
- * the link page only for a new doorbell: it does not know whether its back end died meanwhile.
+ * the link page only for its doorbell: it does not know whether its back end died meanwhile.
  *
- * Options: rounds=N (2), limit=BLOCKS of the disk to use. Exit code 0: every block held what was
- * acknowledged last.
+ * Options: rounds=N (2), limit=BLOCKS of the disk to use, stay: goes on following the link when it is done,
+ * deaf: with stay, does not follow it. Exit code 0: every block held what was acknowledged last.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +64,20 @@ static void ring(void)
 
 /* ---- the link ---- */
 
+static void take_doorbell(pv_port_t port)
+{
+	if (doorbell) {
+		pv_event_unbind(doorbell);
+		pv_port_close(doorbell);
+	}
+	doorbell = port;
+	if (!doorbell)
+		return;
+	pv_event_bind(doorbell, nothing, NULL);
+	front_count_avail(&front, 0);
+	ring();
+}
+
 static void on_change(pv_port_t port, void *arg)
 {
 	uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
@@ -74,17 +88,14 @@ static void on_change(pv_port_t port, void *arg)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if ((seq & 1) || seq != __atomic_load_n(&page->seq, __ATOMIC_RELAXED))
 		return; /* init says so again when it is done */
-	if (state != PV_LINK_UP || now == epoch)
-		return;
-	if (doorbell) {
-		pv_event_unbind(doorbell);
-		pv_port_close(doorbell);
+	if (state != PV_LINK_UP) {
+		take_doorbell(0);
+	} else if (now != epoch) {
+		epoch = now;
+		take_doorbell(new_port);
 	}
-	doorbell = new_port;
-	epoch = now;
-	pv_event_bind(doorbell, nothing, NULL);
-	front_count_avail(&front, 0);
-	ring();
+	__atomic_store_n(&front.driver->page_seen, seq, __ATOMIC_RELEASE);
+	pv_port_send(pv_start_info->links[0].port);
 }
 
 static void wait_for_event(void)
@@ -252,5 +263,10 @@ int main(void)
 	}
 	printf("%llu rounds of %llu blocks, %llu bad, epoch %u\n", (unsigned long long)rounds,
 	       (unsigned long long)blocks, (unsigned long long)bad, epoch);
+	fflush(stdout);
+	if (pv_cmdline_has("deaf"))
+		pv_event_unbind(pv_start_info->links[0].port);
+	while (pv_cmdline_has("stay"))
+		pv_event_run_once(PV_FOREVER);
 	return bad != 0;
 }

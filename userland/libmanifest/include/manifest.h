@@ -88,6 +88,16 @@ static inline struct pv_manifest_link_blk mf_link_blk(const struct pv_manifest_l
 	return blk;
 }
 
+/* Likewise PV_LINK_NET. */
+static inline struct pv_manifest_link_net mf_link_net(const struct pv_manifest_link *link)
+{
+	struct pv_manifest_link_net net;
+
+	_Static_assert(sizeof(net) == sizeof(link->config), "the kind's part fills its place");
+	memcpy(&net, link->config, sizeof(net));
+	return net;
+}
+
 /* Devices the manifest lists for a domain. */
 uint32_t mf_manifest_devices_of(const struct mf_manifest *manifest, uint32_t domain);
 

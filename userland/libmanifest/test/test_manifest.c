@@ -16,7 +16,7 @@
 #define PAGE 4096
 #define ENTRIES 4
 #define DOMAINS 2
-#define LINKS 1
+#define LINKS 3
 #define DEVICES 2
 #define CMDLINE "console=hvc0"
 #define BLOB_SIZE (sizeof(struct pv_manifest_header) + \
@@ -64,19 +64,28 @@ static void fill_domain(struct pv_manifest_domain *domain, const char *name)
 	domain->cmdline_len = sizeof(CMDLINE) - 1;
 }
 
-/* vm1 drives what vm2 serves */
-static void fill_link(struct pv_manifest_link *link)
+/* vm1 drives what vm2 serves: a disk and two network cards */
+static void fill_links(struct pv_manifest_link links[LINKS])
 {
-	strcpy((char *)link->name, "blk0");
-	link->kind = PV_LINK_BLK;
-	link->back = 1;
-	link->window_pages = 512;
-	link->disk_pages = 256;
+	static const char *const names[LINKS] = { "blk0", "net1", "net2" };
+
+	for (int i = 0; i < LINKS; i++) {
+		strcpy((char *)links[i].name, names[i]);
+		links[i].kind = i ? PV_LINK_NET : PV_LINK_BLK;
+		links[i].back = 1;
+		links[i].window_pages = 512;
+	}
+	links[0].disk_pages = 256;
 }
 
 static struct pv_manifest_link_blk *blk(struct fixture *f)
 {
 	return (void *)f->links[0].config;
+}
+
+static struct pv_manifest_link_net *net(struct fixture *f, int i)
+{
+	return (void *)f->links[i].config;
 }
 
 /* ... the disk behind it being vm2's device */
@@ -122,7 +131,9 @@ static void fixture_make(struct fixture *f)
 	fill_domain(&f->domains[0], "vm1");
 	fill_domain(&f->domains[1], "vm2");
 	f->domains[1].kind = PV_KIND_EXPLICIT;
-	fill_link(&f->links[0]);
+	fill_links(f->links);
+	for (int i = 1; i < LINKS; i++)
+		net(f, i)->mac[5] = net(f, i)->ip4[3] = (uint8_t)i;
 	f->domains[1].dma_pages = 256;
 	f->devices[0].domain = 1;
 	f->devices[0].bdf = 0x20;
@@ -263,6 +274,19 @@ static void good_image_is_accepted(void **state)
 	CASE(f.links[0].disk_pages = 0, "impossible disk") \
 	CASE(f.links[0].disk_pages = 32769, "impossible disk") \
 	CASE(blk(&f)->reserved = 1, "reserved") \
+	CASE(net(&f, 1)->reserved0[1] = 1, "reserved") \
+	CASE(net(&f, 1)->reserved[11] = 1, "reserved") \
+	CASE(f.links[0].kind = 4, "unknown kind") \
+	CASE(net(&f, 1)->mac[5] = 0, "link 1 'net1' has a MAC address that is not one station's") \
+	CASE(net(&f, 1)->mac[0] = 1, "not one station's") \
+	CASE(f.links[1].flags = 1, "what only a block device has") \
+	CASE(f.links[1].disk_pages = 1, "what only a block device has") \
+	CASE(f.links[1].window_pages = 511, "window that is too small") \
+	CASE(net(&f, 2)->mac[5] = 1, "link 2 'net2' has the MAC address of another") \
+	CASE(net(&f, 2)->ip4[3] = 1, "the IP address of another") \
+	CASE(f.links[1].kind = PV_LINK_RNG, "what only links of other kinds have") \
+	CASE((memset(net(&f, 1), 0, 24), f.links[1].kind = PV_LINK_RNG, f.links[1].window_pages = 31), \
+	     "too small") \
 	CASE(f.links[0].front = 2, "does not exist") \
 	CASE(f.links[0].back = ~0u, "does not exist") \
 	CASE(f.links[0].front = 1, "same domain at both ends") \
@@ -277,7 +301,7 @@ static void good_image_is_accepted(void **state)
 	CASE(f.domains[1].weight = 65536, "weight") \
 	CASE(f.domains[1].cap = 1601, "cap") \
 	CASE(f.domains[1].on_exit = 3, "on_exit") \
-	CASE(f.domains[1].reserved[0] = 1, "reserved") \
+	CASE(f.domains[1].watchdog_s = 3601, "watchdog") \
 	CASE(f.domains[1].reserved1 = 1, "reserved") \
 	CASE(f.domains[1].kernel_entry = 4, "names a kernel") \
 	CASE(f.domains[1].kernel_entry = 3, "names a kernel") \

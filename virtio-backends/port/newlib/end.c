@@ -5,7 +5,8 @@
  * The link page belongs to the domain that made the link, and is believed. The window belongs to the
  * driver: its first pages are mapped read-only here, and what lies in the rest is checked by the ring
  * library. A window whose owner is gone has become this domain's dummy page; it is unmapped when the
- * link page says so.
+ * link page says so. Each state of that page is answered once it has been followed: the creator waits for
+ * that before the next epoch, so nothing of an earlier one stays here.
  */
 #include "end.h"
 
@@ -13,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <random.h>
+
 #define READ_TRIES 1000
+#define CPUID_RDRAND (1u << 30) /* leaf 1, ECX */
 
 /* ---- the place the device library runs in ---- */
 
@@ -32,12 +36,31 @@ static uint64_t end_now(void *self)
 	return pv_clock_ns();
 }
 
+/* Four words of the processor's own, or none of them if it has no such instruction. */
+static void stir(struct random *random)
+{
+	uint64_t words[4] = { 0 };
+	uint32_t a = 1, b, c, d;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d) : "c"(0));
+	for (unsigned i = 0; i < 4 && (c & CPUID_RDRAND); i++)
+		__asm__ volatile("rdrand %0" : "=r"(words[i]) : : "cc");
+	random_stir(random, words);
+}
+
+/* The seed is this domain's own; a domain that is started again gets another. */
 static bool end_random(void *self, void *buf, size_t len)
 {
+	static struct random random;
+	static bool ready;
+
 	(void)self;
-	(void)buf;
-	(void)len;
-	return false;
+	if (!ready)
+		random_init(&random, pv_start_info->seed);
+	ready = true;
+	stir(&random);
+	random_fill(&random, buf, len);
+	return true;
 }
 
 static void end_log(void *self, const char *line)
@@ -140,25 +163,35 @@ static int64_t take_window(struct end *end, const struct pv_link *page)
 	return 0;
 }
 
-enum end_news end_update(struct end *end)
+static enum end_news follow(struct end *end, const struct pv_link *page)
 {
-	struct pv_link page;
 	bool had = end->epoch != 0;
 	int64_t r;
 
-	if (!read_page(end, &page))
-		return END_SAME;
-	if (page.state == PV_LINK_UP && page.epoch == end->epoch)
+	if (page->state == PV_LINK_UP && page->epoch == end->epoch)
 		return END_SAME;
 	drop_window(end);
-	if (page.state != PV_LINK_UP)
+	if (page->state != PV_LINK_UP)
 		return had ? END_GONE : END_SAME;
-	r = take_window(end, &page);
+	r = take_window(end, page);
 	if (!r)
 		return END_NEW;
-	printf("%s: the window cannot be mapped: %s\n", (const char *)page.name, pv_strerror(r));
+	printf("%s: the window cannot be mapped: %s\n", (const char *)page->name, pv_strerror(r));
 	drop_window(end);
 	return END_GONE;
+}
+
+enum end_news end_update(struct end *end)
+{
+	struct pv_link page;
+	enum end_news news;
+
+	if (!read_page(end, &page))
+		return END_SAME;
+	news = follow(end, &page);
+	__atomic_store_n(&end->device->page_seen, page.seq, __ATOMIC_RELEASE);
+	pv_port_send(end->changed);
+	return news;
 }
 
 bool end_stale(const struct end *end)

@@ -41,7 +41,8 @@ struct end {
 /* 0 or -PV_E*. */
 int64_t end_open(struct end *end, const struct pv_start_link *start);
 
-/* Follows the link page. What fails is said in the log and leaves the end without a window. */
+/* Follows the link page and answers it. What fails is said in the log and leaves the end without a
+ * window. */
 enum end_news end_update(struct end *end);
 
 /* Has the link page moved on from this window? A cheap look; end_update() is the way to follow. */
