@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A disk served by another domain to a newlib front end and to Linux: data, a file system, deaths."""
+"""A disk served by another domain to a newlib front end and to Linux: data, a file system, deaths, hangs."""
 
 import random
 import re
@@ -30,6 +30,28 @@ def link_newlib_deaths(system):
         system.said(r"front\| 2 rounds of 256 blocks, 0 bad, epoch 4",
                     *(rf"disk stopped: panic, code {100 + first + i}" for i in range(3)))
         system.healthy()
+
+
+@case
+def link_newlib_hangs(system):
+    """Its back end loops for ever at two steps of a request; the watchdog notices, nothing is lost."""
+    disk = service("disk", "hang crash=1,50,2", kernel="blkd_crash.elf", on_exit="restart", watchdog=2)
+    system.boot(system.image(service("front", kernel="linkfront.elf"), disk,
+                             link("front", "disk", size="1M")), append="exit-with=front", mem=256)
+    system.said(r"front\| 2 rounds of 256 blocks, 0 bad, epoch 3", r"disk stopped: hung: it answered nothing "
+                                                                  r"for 2 s")
+    system.healthy()
+
+
+@case
+def link_watchdog_budget(system):
+    """A back end that hangs each time it is started is given up when its restarts are used up."""
+    disk = service("disk", "hang crash=1,50,99", kernel="blkd_crash.elf", on_exit="restart", watchdog=1,
+                   restarts=2)
+    system.boot(system.image(service("front", kernel="linkfront.elf"), disk,
+                             link("front", "disk", size="1M")), append="exit-with=front", mem=256, want=None)
+    system.said(r"disk: not started again: 3 ends within 12 s", r"linkfront: nothing happens any more")
+    system.healthy()
 
 
 def deaths_anywhere(system, seed):

@@ -3,7 +3,7 @@
  * crash.c - crash=FIRST,COUNT,EPOCHS: in each epoch up to EPOCHS this domain dies when it comes to a
  * step of a request (enum vr_step) for the COUNTth time: in epoch 1 at step FIRST, then at the steps
  * after it. crash-store=N,N,N: it dies at the Nth store to memory it shares, another N in each
- * epoch. Test builds only.
+ * epoch. hang: it does not die there, but loops for ever. Test builds only.
  */
 #include "crash.h"
 
@@ -48,6 +48,14 @@ void mmio_test_write(void *reg)
 	(void)reg;
 }
 
+static void die(uint64_t code)
+{
+	if (pv_cmdline_has("hang"))
+		for (;;)
+			__asm__ volatile("pause");
+	pv_dom_shutdown(PV_REASON_PANIC, code);
+}
+
 void vr_test_load(void)
 {
 }
@@ -55,11 +63,11 @@ void vr_test_load(void)
 void vr_test_store(void)
 {
 	if (current && current <= STORES_MAX && ++stores_seen == stores[current - 1])
-		pv_dom_shutdown(PV_REASON_PANIC, 99);
+		die(99);
 }
 
 void vr_test_step(enum vr_step step)
 {
 	if (current && current <= epochs && step == first + current - 1 && ++seen == count_at)
-		pv_dom_shutdown(PV_REASON_PANIC, 100 + step);
+		die(100 + step);
 }

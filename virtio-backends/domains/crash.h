@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* crash.h - dying at a named step, in the test build of the driver domain only. */
-#ifndef BLKD_CRASH_H
-#define BLKD_CRASH_H
+/* crash.h - dying at a named step, in the test build of a driver domain only. */
+#ifndef DOMAINS_CRASH_H
+#define DOMAINS_CRASH_H
 
 #include <stdint.h>
 
