@@ -125,6 +125,11 @@ bool frame_check(struct frame *frame, const struct frame_rules *rules)
 	return true;
 }
 
+static bool ip4_is(const uint8_t *said, const struct frame_rules *rules)
+{
+	return get32(rules->ip4) == 0 || same(said, rules->ip4, 4);
+}
+
 static bool arp_fits(const struct frame *frame, const struct frame_rules *rules)
 {
 	static const uint8_t zero[4];
@@ -139,7 +144,7 @@ static bool arp_fits(const struct frame *frame, const struct frame_rules *rules)
 		return false;
 	/* A probe for an address has none yet. */
 	return same(arp + 8, rules->mac, FRAME_MAC) &&
-	       (same(arp + 14, rules->ip4, 4) || (op == 1 && same(arp + 14, zero, 4)));
+	       (ip4_is(arp + 14, rules) || (op == 1 && same(arp + 14, zero, 4)));
 }
 
 static bool ip4_fits(const struct frame *frame, const struct frame_rules *rules)
@@ -149,7 +154,7 @@ static bool ip4_fits(const struct frame *frame, const struct frame_rules *rules)
 
 	if (ip == 0)
 		return false;
-	if (same(frame->head + IP + 12, rules->ip4, 4))
+	if (ip4_is(frame->head + IP + 12, rules))
 		return true;
 	return get32(frame->head + IP + 12) == 0 && frame->head[IP + 9] == PROTO_UDP &&
 	       !is_fragment(frame) && frame->head_len >= IP + ip + 8 && get16(udp) == 68 &&

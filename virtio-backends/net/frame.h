@@ -45,7 +45,7 @@ struct frame {
 
 struct frame_rules {
 	uint8_t mac[FRAME_MAC];
-	uint8_t ip4[4];
+	uint8_t ip4[4]; /* zero: any */
 	uint32_t mtu;
 	bool csum, tso4; /* the sender negotiated it */
 };

@@ -253,6 +253,14 @@ static void route(struct net_link *from, const struct payload *payload)
 		from->counters.no_target++;
 }
 
+static void drop_spoofed(struct net_link *from)
+{
+	const struct port *port = from->dev.port;
+
+	if (from->counters.spoofed++ < NET_SPOOFS_LOGGED)
+		port->log(port->self, "net: a frame with a forged source was dropped");
+}
+
 /* One frame of a sender, out of the segments of its chain. */
 static void send(struct net_link *from, unsigned count, unsigned writable)
 {
@@ -277,7 +285,7 @@ static void send(struct net_link *from, unsigned count, unsigned writable)
 	if (!frame_check(frame, &from->rules)) {
 		from->counters.malformed++;
 	} else if (!source_is_true(from, frame)) {
-		from->counters.spoofed++;
+		drop_spoofed(from);
 	} else {
 		from->counters.sent++;
 		from->counters.bytes += frame->len;
@@ -358,6 +366,16 @@ void net_link_set_up(struct net_link *link, bool up)
 void net_switch_init(struct net_switch *sw)
 {
 	sw->links = NULL;
+}
+
+void net_link_remove(struct net_link *link)
+{
+	struct net_link **at = &link->sw->links;
+
+	while (*at && *at != link)
+		at = &(*at)->next;
+	if (*at)
+		*at = link->next;
 }
 
 const char *net_link_init(struct net_link *link, struct net_switch *sw,

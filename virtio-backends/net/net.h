@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * net.h - a switch of virtio network devices (virtio 1.x, 5.1). Every link has one fixed MAC and IPv4
- * address: what does not come from them is dropped before anybody sees it. Links reach uplinks (a
- * firewall, a driver of a card) and, unless they are isolated, each other. Nothing is learnt, nothing is
- * queued: who offers no buffer loses the frame, and makes nobody wait.
+ * net.h - a switch of virtio network devices (virtio 1.x, 5.1). Every link has one fixed MAC and, unless it
+ * may use any, IPv4 address: what does not come from them is dropped before anybody sees it. Links reach
+ * uplinks (a firewall, a driver of a card) and, unless they are isolated, each other. Nothing is learnt,
+ * nothing is queued: who offers no buffer loses the frame, and makes nobody wait.
  *
  * A frame is copied once, from the sender's window to the receiver's; the headers go through private
  * memory, and what was checked there is what is sent. Checksum and segmentation metadata are passed on
@@ -33,10 +33,11 @@
 #define NET_TX_SEGS 64u /* of a frame that is sent */
 #define NET_RX_SEGS 20u /* of a buffer that is received into */
 #define NET_MERGE_MAX DEVQ_BATCH /* buffers of one frame */
+#define NET_SPOOFS_LOGGED 8u	 /* of a link: a driver may go on for ever, but not fill the log */
 
 struct net_options {
 	uint8_t mac[FRAME_MAC];
-	uint8_t ip4[4];
+	uint8_t ip4[4]; /* zero: any */
 	uint32_t mtu;	/* 0: 1500 */
 	bool uplink;	/* speaks for addresses that are no link's */
 	bool isolated;	/* reaches uplinks only */
@@ -81,6 +82,9 @@ void net_switch_init(struct net_switch *sw);
 const char *net_link_init(struct net_link *link, struct net_switch *sw,
 			  const struct net_options *options, const struct port *port,
 			  const struct vr_window *window) __attribute__((warn_unused_result));
+
+/* Takes the link out of its switch, before its window goes away. */
+void net_link_remove(struct net_link *link);
 
 /* Carrier, as the driver sees it. */
 void net_link_set_up(struct net_link *link, bool up);

@@ -61,6 +61,40 @@ static void spoofing(void **state)
 	end();
 }
 
+/* A card without an IP address of its own may use any, but only its own MAC. */
+static void any_address(void **state)
+{
+	(void)state;
+	begin((struct net_options){ 0 }, CSUM | MRG, MRG);
+	memset(links[0].rules.ip4, 0, 4);
+	ip(0, 1, 17, 100);
+	frame[29] = 77;
+	send_frame(0);
+	expect_same(1);
+	ip(0, 1, 17, 100);
+	frame[11] = 2;
+	send_frame(0);
+	expect_nothing();
+	assert_int_equal(links[0].counters.spoofed, 1);
+	end();
+}
+
+/* A link that was removed is not shown anything: its window may be gone. */
+static void removed(void **state)
+{
+	(void)state;
+	begin((struct net_options){ 0 }, CSUM | MRG, MRG);
+	net_link_remove(&links[1]);
+	net_link_remove(&links[1]);
+	ip(0, 1, 17, 100);
+	send_frame(0);
+	memset(frame, 0xff, 6);
+	send_frame(0);
+	assert_int_equal(links[1].counters.received, 0);
+	assert_int_equal(links[UP].counters.received, 2);
+	end();
+}
+
 static void arp(void **state)
 {
 	static const struct {
@@ -202,6 +236,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(spoofing),
+		cmocka_unit_test(any_address),
+		cmocka_unit_test(removed),
 		cmocka_unit_test(arp),
 		cmocka_unit_test(h12_metadata),
 		cmocka_unit_test(h12_chains),

@@ -7,7 +7,32 @@ rf_word() {
 	sed -n "s/.*\b$1=\"\([^\"]*\)\".*/\1/p; t; s/.*\b$1=\([^ ]*\).*/\1/p" /proc/cmdline
 }
 
-# What programs expect to be mounted, the loopback interface if there is an `ip`, the name from rf.name.
+# Debian's minbase has no `ip` but that of busybox.
+rf_ip() {
+	if command -v ip > /dev/null; then ip "$@"; else busybox ip "$@"; fi
+}
+
+# The card behind a link appears when its back end does.
+rf_card() {
+	until card=$(ls /sys/devices/platform/virtio-vlink.$1/virtio*/net 2>/dev/null) && [ -n "$card" ]; do
+		sleep 0.2
+	done
+	rf_ip addr add "$2" dev "$card" && rf_ip link set "$card" up
+}
+
+# rf.net=LINK:ADDRESS/PREFIX,... for the cards, rf.hosts=NAME:ADDRESS,... for names. The manifest tool writes
+# both (tools/manifest/lower.py). LINK counts the links this machine drives.
+rf_network() {
+	[ -s /etc/hosts ] || echo "127.0.0.1 localhost" > /etc/hosts
+	for word in $(rf_word rf.hosts | tr , ' '); do
+		echo "${word#*:} ${word%%:*}" >> /etc/hosts
+	done
+	for word in $(rf_word rf.net | tr , ' '); do
+		rf_card "${word%%:*}" "${word#*:}" &
+	done
+}
+
+# What programs expect to be mounted, the loopback interface, the name from rf.name, the network.
 rf_setup() {
 	mount -t proc proc /proc
 	mount -t sysfs sysfs /sys 2>/dev/null
@@ -18,9 +43,10 @@ rf_setup() {
 		mount -t tmpfs -o mode=1777 tmpfs $place 2>/dev/null
 	done
 	chmod 755 /run
-	ip link set lo up 2>/dev/null
+	rf_ip link set lo up 2>/dev/null
 	name=$(rf_word rf.name)
 	hostname "${name:-linux}"
+	rf_network
 }
 
 # `rf.run="command"` on the kernel's command line runs that and powers off.
