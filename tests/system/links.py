@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A disk served by another domain to a newlib front end and to Linux: data, a file system, deaths, hangs."""
+"""A disk and an entropy source served by other domains to a newlib front end and to Linux: data, a file
+system, deaths, hangs."""
 
 import random
 import re
@@ -135,6 +136,24 @@ def link_back_end_dies(system):
         system.said(r"^vm1\| same-42", r"serves vm1, epoch 4",
                     *(rf"disk stopped: panic, code {100 + first + i}" for i in range(3)))
         system.never(r"I/O error", r"does not answer")
+
+
+# ---- entropy ----
+
+@case
+def link_rng(system):
+    """Linux's hwrng is another domain's; its bytes are not the same twice, and it outlives deaths of that
+    domain."""
+    read = "dd if=/dev/hwrng bs=32 count=32 2>/dev/null | md5sum"
+    source = service("source", "crash=3,9,3", kernel="rngd_crash.elf", on_exit="restart")
+    system.boot(system.image(vm("vm1", "until [ -c /dev/hwrng ] && grep -q virtio "
+                                "/sys/class/misc/hw_random/rng_current; do sleep 1; done; "
+                                f"a=$({read}); b=$({read}); [ x${{a%% *}} != x${{b%% *}} ] && "
+                                "echo fresh-$((6*7)); dd if=/dev/hwrng bs=32 count=32 2>/dev/null | wc -c"),
+                             source, link("vm1", "source", kind="rng")), append="exit-with=vm1")
+    system.said(r"^vm1\| fresh-42", r"^vm1\| 1024$", r"serves vm1, epoch 4",
+                *(rf"source stopped: panic, code {103 + i}" for i in range(3)))
+    system.healthy()
 
 
 if __name__ == "__main__":
