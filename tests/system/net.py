@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A network that another domain switches between Linux VMs: data, lies, secrets, deaths."""
 
+import re
 import sys
 
 import harness
@@ -100,6 +101,24 @@ def net_back_end_dies(system):
         if not any("net stopped" in line for line in lines_between(system, "vm2| met-42", "vm2| same-42")):
             raise harness.Wrong("the switch did not die in the middle of the stream")
         system.never(r"does not answer")
+
+
+@case
+def net_hostile_front_end(system):
+    """A card's driver breaks every rule there is while two VMs move a file: the switch lives, the file is whole."""
+    evil = service("evil", "seed=1 ops=400000", kernel="evilnet.elf", mem="8M")
+    system.boot(system.image(vm("vm1", SERVE.format(64)), vm("vm2", MEET + FETCH + "sleep 100000"), evil,
+                             service("net", kernel="netd.elf"), card("vm1", 1), card("vm2", 2), card("evil", 3)),
+                append="exit-with=evil")
+    system.healthy()
+    system.said(r"^vm2\| same-42", r"serves evil, epoch 1", r"net2: net: a frame with a forged source")
+    system.never(r"net stopped", r"evilnet: ", r"net[01]: virtio: ", r"epoch 2")
+    for line in system.result.lines():
+        match = re.search(r"(\d+) misdeeds, (\d+) frames, live (\d+) times, asked for a reset (\d+) times", line)
+        if match and int(match[3]) > 500 and int(match[4]) > 500:
+            print(line)
+            return
+    raise harness.Wrong("the hostile driver did not do its work")
 
 
 if __name__ == "__main__":
