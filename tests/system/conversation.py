@@ -197,6 +197,30 @@ def link_outlives_reboot(boot):
 
 
 @case
+def default_system(boot):
+    """What `./ringfence run` boots: each VM has a disk and a network, and both servers can be restarted."""
+    t = boot(text=(ROOT / "images" / "dev.toml").read_text(), mem=512)
+    t.expect(r"root@?\S*vm1|vm1:~\S* ")
+    t.type("until ping -c 1 -W 1 vm2; do sleep 1; done; echo near-$((6*7))\r")
+    t.expect("1 packets received(?s:.)*near-42")
+    t.type("until [ -b /dev/vda ]; do sleep 1; done; mke2fs -q /dev/vda; mkdir /m; mount /dev/vda /m && "
+           "echo kept > /m/f && sync && echo mounted-$((6*7))\r")
+    t.expect("mounted-42")
+    t.shell()
+    for link in ("disk1", "disk2", "card1", "card2"):
+        want(re.search(rf"{link} .* up, epoch 1", t.command("links")), f"{link} is not up")
+    for server in ("disk", "net"):
+        t.command(f"restart {server}")
+    for line in ("disk1            vm1 -> disk  up, epoch 2", "card2            vm2 -> net  up, epoch 2"):
+        t.until("links", line)
+    t.type(ESCAPE + "1")
+    t.type("umount /m; mount /dev/vda /m && cat /m/f; ping -c 3 vm2; echo after-$((6*7))\r")
+    t.expect(r"kept\r\n(?s:.)*[1-3] packets received(?s:.)*after-42")
+    t.type(ESCAPE + "q")
+    want(t.end() == status.OK, "quit is not exit status 0")
+
+
+@case
 def plain_log(boot):
     """Headless: prefixes, the kernel's lines, no escapes, no carriage returns; input still arrives."""
     t = boot([("e1", {}), ("e2", {})], "headless exit-with=e2", cpus=2)
@@ -221,7 +245,7 @@ def main():
         return 0
     talks = []
 
-    def boot(domains, append="", **keys):
+    def boot(domains=(), append="", **keys):
         talks.append(Talk(options.build.resolve(), options.case, domains, append, **keys))
         return talks[-1]
 

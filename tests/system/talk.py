@@ -34,12 +34,13 @@ def manifest_text(domains, links=()):
 
 
 class Talk:
-    """A running machine whose serial line is in our hands."""
+    """A running machine whose serial line is in our hands: of a manifest's text, or of domains and links."""
 
-    def __init__(self, build, name, domains, append="", cpus=1, mem=256, links=()):
+    def __init__(self, build, name, domains=(), append="", cpus=1, mem=256, links=(), text=None):
         self.directory = tempfile.TemporaryDirectory(prefix="talk")
         here = pathlib.Path(self.directory.name)
-        image, _ = lower.lower(schema.parse(manifest_text([CONSOLE, *domains], links)), here, build, mem << 20)
+        text = text or manifest_text([CONSOLE, *domains], links)
+        image, _ = lower.lower(schema.parse(text), here, build, mem << 20)
         (here / "image").write_bytes(image)
         machine = qemu.Machine(kernel=build / "kernel" / "ringfence.elf", image=here / "image",
                                cpus=cpus, mem=mem, append=append)
