@@ -171,6 +171,34 @@ def link_deaf_end(boot):
     want(t.end() == status.OK, "poweroff is not exit status 0")
 
 
+@case
+def link_sleeping_end(boot):
+    """A front end that sleeps while its back end comes and goes holds the link down until it wakes; nothing of
+    any epoch stays behind: the kernel counts as many ports, capabilities and grants as at first."""
+    t = boot([("e1", {"kernel": "linkfront.elf", "cmdline": "rounds=0 stay"}),
+              ("disk", {"kernel": "blkd.elf"})],
+             links=[{"kind": "blk", "front": "e1", "back": "disk", "size": "1M"}])
+
+    def held():
+        return re.findall(r"(?:ports|grants|caps) +\d+", t.command("stats"))
+
+    t.expect(r"e1\| 0 rounds")
+    t.shell()
+    t.until("links", "up, epoch 1")
+    at_first = held()
+    for epoch in range(2, 7):
+        t.command("pause e1")
+        for _ in range(3):
+            t.command("restart disk")
+            t.until("list", "disk             newlib  running")
+        t.until("links", f"down, waits for e1, epoch {epoch - 1}")
+        t.command("unpause e1")
+        t.until("links", f"up, epoch {epoch}")
+    want(len(at_first) == 3 and held() == at_first, f"{at_first} have become {held()}")
+    t.type("poweroff\r")
+    want(t.end() == status.OK, "poweroff is not exit status 0")
+
+
 # Writes to its disk and reboots; finds the mark the second time and compares.
 REBOOTER = (
     "until [ -b /dev/vda ]; do sleep 1; done; if [ x$(head -c 6 /dev/vda) = xmarked ]; then "

@@ -22,12 +22,14 @@ def card(name, number, **keys):
     return link(name, "net", **keys)
 
 
-def network(system, *runs, switch=None, mem=512, **keys):
-    """VMs vm1, vm2, ... on one switch; the last one's end is the machine's."""
+def network(system, *runs, switch=None, mem=512, cpus=1, **keys):
+    """VMs vm1, vm2, ... on one switch, with as many vCPUs as there are CPUs; the last one's end is the
+    machine's."""
     names = [f"vm{i}" for i in range(1, len(runs) + 1)]
-    system.boot(system.image(*map(vm, names, runs), switch or service("net", kernel="netd.elf"),
+    vms = [vm(name, run, vcpus=cpus) for name, run in zip(names, runs)]
+    system.boot(system.image(*vms, switch or service("net", kernel="netd.elf"),
                              *(card(name, i, **keys) for i, name in enumerate(names, 1))),
-                append=f"exit-with={names[-1]}", mem=mem)
+                append=f"exit-with={names[-1]}", mem=mem, cpus=cpus)
     system.healthy()
 
 
@@ -101,6 +103,20 @@ def net_back_end_dies(system):
         if not any("net stopped" in line for line in lines_between(system, "vm2| met-42", "vm2| same-42")):
             raise harness.Wrong("the switch did not die in the middle of the stream")
         system.never(r"does not answer")
+
+
+@case
+def net_smp_2cpu(system):
+    """The same with two vCPUs each on two CPUs, streams both ways at once."""
+    switch = service("net", "crash=3,60,3", kernel="netd_crash.elf", on_exit="restart")
+    serve = SERVE.format(64).replace("sleep 100000", "until wget -q -O /tmp/theirs http://vm2/ours; do sleep 1; done; "
+                                     "until wget -q -O /tmp/sum2 http://vm2/sum2; do sleep 1; done; "
+                                     "[ x$(cat /tmp/sum2 | cut -c1-32) = x$(md5sum < /tmp/theirs | cut -c1-32) ] && "
+                                     "echo back-$((6*7)); nc -l -p 9; sleep 100000")
+    network(system, serve, UP + "dd if=/dev/urandom of=/tmp/ours bs=64k count=64 2>/dev/null; md5sum < /tmp/ours > "
+            "/tmp/sum2; httpd -h /tmp; " + MEET + FETCH + "until echo x | nc vm1 9; do sleep 1; done",
+            switch=switch, cpus=2)
+    system.said(r"^vm2\| same-42", r"^vm1\| back-42", *(rf"net stopped: panic, code {103 + i}" for i in range(3)))
 
 
 @case
