@@ -8,14 +8,16 @@
 #include "device.h"
 
 #include "bits.h"
+#include "iommu.h"
+#include "irq.h"
 #include "log.h"
 #include "nospec.h"
 #include "pci.h"
 #include "port.h"
-#include "irq.h"
 #include "string.h"
 
 #define STEP_PAGES 16u
+#define FAULTS_MAX 64u /* refused accesses until it is cut off */
 
 struct dma_range {
 	u32 gfn, n;
@@ -27,10 +29,13 @@ struct device {
 	bool trusted;
 	u32 nr_ranges;
 	struct dma_range ranges[PV_DEV_DMA_RANGES];
+	struct iopt iopt;
+	u32 faults; /* since it was assigned */
 };
 
 static struct spinlock device_lock = SPINLOCK_INIT;
 static struct device devices[PCI_MAX];
+static u32 faults[PCI_MAX]; /* since boot */
 
 static struct device *device_at(u32 nr)
 {
@@ -42,9 +47,15 @@ static const struct pci_fn *fn_of(const struct device *d)
 	return &pci_fns[d - devices];
 }
 
+/* Where there is an IOMMU nothing passes it by, so trust does not help. */
+static bool confined(const struct device *d)
+{
+	return !fn_of(d)->hidden && arch_iommu_covers((u32)(d - devices));
+}
+
 static bool dma_allowed(const struct device *d)
 {
-	return d->dom && d->trusted;
+	return d->dom && d->faults < FAULTS_MAX && (arch_iommu_levels() ? confined(d) : d->trusted);
 }
 
 /* ---- what there is ---- */
@@ -66,7 +77,9 @@ void device_info(u32 nr, struct pv_dev_info *out)
 		.class_code = fn->class_code,
 		.msi_vectors = fn->vectors,
 		.irq_line = fn->irq_line,
-		.flags = (fn->bridge ? PV_DEV_BRIDGE : 0) | (fn->msix ? PV_DEV_MSIX : 0),
+		.faults = faults[d - devices],
+		.flags = (fn->bridge ? PV_DEV_BRIDGE : 0) | (fn->msix ? PV_DEV_MSIX : 0) |
+			 (confined(d) ? PV_DEV_REMAPPED : 0),
 	};
 	memcpy(out->bars, fn->bars, sizeof(out->bars));
 	spin_lock(&device_lock);
@@ -126,7 +139,7 @@ int device_assign(u32 nr, struct domain *dom, bool trusted)
 	else
 		*d = (struct device){ .caps = d->caps, .dom = dom, .trusted = trusted };
 	spin_unlock(&device_lock);
-	if (!err && trusted)
+	if (!err && trusted && !arch_iommu_levels())
 		log_warn("device %x of %s is trusted: its DMA reaches all memory\n", fn_of(d)->bdf, dom->name);
 	return err;
 }
@@ -140,6 +153,10 @@ void device_release_all(struct domain *dom)
 		if (d->dom != dom)
 			continue;
 		pci_bus_master_off(fn_of(d));
+		if (d->iopt.root) {
+			arch_iommu_detach(fn_of(d)->bdf, i);
+			iopt_free(dom, &d->iopt);
+		}
 		*d = (struct device){ .caps = d->caps };
 	}
 	spin_unlock(&device_lock);
@@ -237,27 +254,49 @@ static struct dma_range *range_for(struct device *d, gfn_t gfn)
 	return &d->ranges[d->nr_ranges];
 }
 
+/* Pins the frame, and shows it to the IOMMU if there is one. */
+static int dma_add(struct device *d, gfn_t gfn, mfn_t *mfn)
+{
+	int err = gfn_pin(d->dom, gfn, mfn);
+
+	if (err || !arch_iommu_levels())
+		return err;
+	err = iopt_map(d->dom, &d->iopt, gfn, *mfn);
+	if (err)
+		mfn_unpin(*mfn);
+	return err;
+}
+
 static i64 dma_map_locked(struct device *d, gfn_t gfn, u64 n)
 {
+	bool first = !d->iopt.root;
 	struct dma_range *range;
-	mfn_t mfn = 0;
+	mfn_t mfn;
 	u64 done;
+	int err = 0;
 
 	if (!dma_allowed(d))
 		return -PV_ESTATE;
 	if (range_of(d, gfn))
 		return -PV_EEXIST;
 	range = range_for(d, gfn);
-	n = range ? MIN(n, STEP_PAGES) : 1;
-	for (done = 0; done < n && !range_of(d, gfn + done); done++)
-		if (gfn_pin(d->dom, gfn + done, &mfn))
-			break;
-	if (!done)
-		return -PV_EFAULT;
 	if (!range) {
-		mfn_unpin(mfn);
-		return -PV_ENOSPC;
+		err = gfn_pin(d->dom, gfn, &mfn);
+		if (!err)
+			mfn_unpin(mfn);
+		return err ? err : -PV_ENOSPC;
 	}
+	for (done = 0; done < MIN(n, STEP_PAGES) && !range_of(d, gfn + done); done++) {
+		err = dma_add(d, gfn + done, &mfn);
+		if (err)
+			break;
+	}
+	if (d->iopt.root && first)
+		arch_iommu_attach(fn_of(d)->bdf, (u32)(d - devices), d->iopt.root);
+	else if (d->iopt.root)
+		arch_iommu_flush((u32)(d - devices));
+	if (!done)
+		return err;
 	range->n += (u32)done;
 	d->nr_ranges = MAX(d->nr_ranges, (u32)(range - d->ranges) + 1);
 	return (i64)done;
@@ -281,7 +320,9 @@ i64 device_dma_addr(u32 nr, gfn_t gfn)
 	spin_lock(&device_lock);
 	if (dma_allowed(d)) {
 		result = -PV_EFAULT;
-		if (range_of(d, gfn)) {
+		if (range_of(d, gfn) && arch_iommu_levels()) {
+			result = (i64)(gfn << PAGE_SHIFT);
+		} else if (range_of(d, gfn)) {
 			spin_lock(&d->dom->mm.lock);
 			result = (i64)(gfn_entry_mfn(gfn_get_locked(d->dom, gfn)) << PAGE_SHIFT);
 			spin_unlock(&d->dom->mm.lock);
@@ -289,4 +330,30 @@ i64 device_dma_addr(u32 nr, gfn_t gfn)
 	}
 	spin_unlock(&device_lock);
 	return result;
+}
+
+/* ---- what the IOMMU has refused ---- */
+
+/* Each fault of a function is counted, the 1st, 2nd, 4th... of all that came are told. Who goes on is cut off: it
+ * sends nothing any more, neither data nor interrupts, until it is assigned anew. */
+void device_fault(u16 bdf, u64 address, u32 reason, bool read)
+{
+	static u32 total;
+	const struct pci_fn *fn = pci_find(bdf);
+	bool cut = false;
+
+	spin_lock(&device_lock);
+	total++;
+	if (fn) {
+		struct device *d = &devices[fn - pci_fns];
+
+		faults[fn - pci_fns]++;
+		cut = ++d->faults == FAULTS_MAX;
+		if (d->faults >= FAULTS_MAX)
+			pci_bus_master_off(fn);
+	}
+	if (is_pow2(total) || cut)
+		log_warn("iommu: device %x may not %s %lx (reason %u), fault %u%s\n", bdf, read ? "read" : "write",
+			 address, reason, total, cut ? ": cut off" : "");
+	spin_unlock(&device_lock);
 }

@@ -117,7 +117,7 @@ static int route_locked(struct line *line)
 
 	if (!line->message)
 		return ioapic_route((u32)(line - lines), line->vector, dest, line->level, line->active_low, false);
-	m = arch_msi_message(line->vector, dest);
+	m = arch_msi_message((u32)(line - lines), message_fn(line)->bdf, line->vector, dest);
 	pci_msi_route(message_fn(line), line->message & 0xffff, m.address, m.data);
 	return 0;
 }
@@ -216,6 +216,7 @@ void irq_unbind(u32 key)
 	line = line_locked(key);
 	if (line && line->dom) {
 		mask_locked(line, true);
+		arch_irq_forget((u32)(line - lines));
 		line->dom = NULL;
 		vector_line[line->vector - VEC_DEVICE_FIRST] = 0;
 	}

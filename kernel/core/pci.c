@@ -19,7 +19,6 @@
 #define PCI_CLASS 0x08
 #define PCI_HEADER 0x0e
 #define PCI_BAR0 0x10
-#define PCI_SECONDARY 0x19
 #define PCI_CAPS 0x34
 #define PCI_IRQ_LINE 0x3c
 
@@ -34,6 +33,8 @@
 #define CAP_PCIE 0x10
 #define CAP_MSIX 0x11
 #define MAX_CAPS 48
+#define PCIE_ROOT_PORT 4 /* types of PCI Express function; 5 is the upper end of a switch */
+#define PCIE_DOWNSTREAM 6
 
 #define MSI_CONTROL 2
 #define MSI_ENABLE 0x1
@@ -341,6 +342,14 @@ static void set_up(struct pci_fn *fn)
 		update(fn, fn->msi + MSI_CONTROL, 2, MSI_ENABLE, 0);
 }
 
+/* A bridge that is no port of PCI Express sends what comes from behind it under its own name. */
+static bool hides(const struct pci_fn *fn)
+{
+	u32 type = fn->pcie ? raw(fn, fn->pcie + 2u, 2) >> 4 & 15 : 0;
+
+	return fn->hidden || type < PCIE_ROOT_PORT || type > PCIE_DOWNSTREAM;
+}
+
 /* Returns the bus behind it, 0 if there is none. */
 static u32 found(struct pci_fn *fn)
 {
@@ -359,7 +368,11 @@ static u32 found(struct pci_fn *fn)
 	return header == 1 ? raw(fn, PCI_SECONDARY, 1) : 0;
 }
 
-static void scan_device(u32 bdf, u64 *buses)
+struct buses {
+	u64 there[4], hidden[4];
+};
+
+static void scan_device(u32 bdf, struct buses *buses)
 {
 	for (u32 function = 0; function < 8; function++, bdf++) {
 		struct pci_fn *fn = &pci_fns[pci_count];
@@ -374,11 +387,14 @@ static void scan_device(u32 bdf, u64 *buses)
 			log_warn("pci: %x and more ignored: more than %u functions\n", bdf, PCI_MAX);
 			return;
 		}
-		*fn = (struct pci_fn){ .bdf = (u16)bdf };
+		*fn = (struct pci_fn){ .bdf = (u16)bdf, .hidden = bitmap_test(buses->hidden, bdf >> 8) };
 		pci_count++;
 		behind = found(fn);
-		if (behind > bdf >> 8) /* firmware numbers buses downwards */
-			bitmap_set(buses, behind);
+		if (behind > bdf >> 8) { /* firmware numbers buses downwards */
+			bitmap_set(buses->there, behind);
+			if (hides(fn))
+				bitmap_set(buses->hidden, behind);
+		}
 		log_debug("  pci %x: %x:%x class %x, %u vectors\n", bdf, fn->vendor, fn->device,
 			  fn->class_code, fn->vectors);
 		if (!function && !(arch_pci_read(bdf, PCI_HEADER, 1) & 0x80))
@@ -388,12 +404,12 @@ static void scan_device(u32 bdf, u64 *buses)
 
 void pci_init(void)
 {
-	u64 buses[4] = { 1 };
+	struct buses buses = { .there = { 1 } };
 
 	if (!arch_pci_present())
 		return;
 	for (u32 bus = 0; bus < 256; bus++)
-		for (u32 device = 0; bitmap_test(buses, bus) && device < 32; device++)
-			scan_device(bus << 8 | device << 3, buses);
+		for (u32 device = 0; bitmap_test(buses.there, bus) && device < 32; device++)
+			scan_device(bus << 8 | device << 3, &buses);
 	log_info("pci: %u functions\n", pci_count);
 }

@@ -19,6 +19,7 @@
 #define VEC_KICK 0xf1	/* re-check scheduling and pending events */
 #define VEC_FLUSH 0xf2	/* serve the TLB-shootdown mailbox */
 #define VEC_HALT 0xf3	/* stop for good */
+#define VEC_IOMMU 0xf4	/* the IOMMU has refused something */
 #define VEC_SPURIOUS 0xff
 
 /* ---- bring-up, called once each by kernel_init() ---- */
@@ -61,7 +62,9 @@ struct msi_message {
 	u64 address;
 	u32 data;
 };
-struct msi_message arch_msi_message(u8 vector, u32 dest_apic);
+/* For the interrupt at `place` of irq.c, of function bdf; arch_irq_forget() when it is unbound, lines too. */
+struct msi_message arch_msi_message(u32 place, u16 bdf, u8 vector, u32 dest_apic);
+void arch_irq_forget(u32 place);
 
 /* ---- time ---- */
 /* ns = (tsc scaled by 2^shift) * mul / 2^32, relative to boot; the same triple guests get. */

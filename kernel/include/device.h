@@ -37,6 +37,8 @@ i64 device_map(u32 nr, u32 bar, u64 page, gfn_t gfn, u64 n);
 i64 device_bind_msi(u32 nr, struct domain *dom, u32 index, u64 port);
 /* Pages done, or -PV_ESTATE, -PV_EFAULT, -PV_EEXIST, -PV_ENOSPC. */
 i64 device_dma_map(u32 nr, gfn_t gfn, u64 n);
+/* The IOMMU has refused an access; interrupt context. */
+void device_fault(u16 bdf, u64 address, u32 reason, bool read);
 /* Bus address, or -PV_ESTATE, -PV_EFAULT. */
 i64 device_dma_addr(u32 nr, gfn_t gfn);
 

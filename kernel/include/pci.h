@@ -15,12 +15,15 @@
 
 #define PCI_MAX 64
 #define PCI_CONFIG_SIZE 256u
+#define PCI_SECONDARY 0x19 /* of a bridge: the bus behind it, and the last of those behind it */
+#define PCI_SUBORDINATE 0x1a
 
 struct pci_fn {
 	u16 bdf; /* bus << 8 | device << 3 | function */
 	u16 vendor, device;
 	u8 irq_line;
 	bool bridge;
+	bool hidden; /* behind a bridge that sends its requests as its own */
 	u32 class_code; /* class, subclass, interface: 8 bits each */
 	u8 pcie, msi, msix; /* offsets of capabilities, 0 = none */
 	u8 vendor_caps[PCI_CONFIG_SIZE / 8]; /* a bit for each byte of vendor-specific capabilities */

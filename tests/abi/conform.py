@@ -32,9 +32,10 @@ RESULT = re.compile(r"(not ok|ok) \d+ (\S+) # (?:(SKIP) )?(.*)")
 STAT = re.compile(r"# stat (\S+) checks=(\d+) good=(\d+) bad=(\d+) vcpus=(\d+) edge=(\d)")
 SEEN = re.compile(r"# seen (\d+) (\d+) 0x([0-9a-f]+)")
 MEMORY = 512
-# The boots of a whole run: areas that go together, and what needs a second CPU.
+# The boots of a whole run: areas that go together, what needs a second CPU, what needs VT-d.
 TOGETHER = "GEN,INF,CON,CPU,MSR,HST,BOO DOM,SCH VCP,REG,SET,WAI,TIM MAP,MEM,GRT,VLK EVT,PRT,SND,IPI,SEG,DBG,ISO".split()
 TWO_CPUS = "abi.clause=PVABI-SCH-007,PVABI-VCP-010"
+CONFINED = "abi=DEV"
 
 
 class Results:
@@ -125,19 +126,21 @@ def verdict(abi, profile, results):
     return well and not pairs
 
 
-def boot(options, words, cpus, image):
+def boot(options, words, cpus, iommu, image):
     machine = qemu.Machine(kernel=options.kernel or options.build / "kernel" / "ringfence.elf", image=image,
                            cpus=max(cpus, options.cpus), cpu=options.cpu,
                            icount=not options.real_time and cpus == 1,
-                           append=f"panic=exit {words}", mem=MEMORY, extra=pvrun.DEVICES)
+                           append=f"panic=exit {words}", mem=MEMORY,
+                           machine=qemu.IOMMU_MACHINE if iommu else qemu.MACHINE,
+                           extra=(pvrun.IOMMU if iommu else ()) + pvrun.DEVICES)
     return pvrun.boot(machine, options.build)
 
 
 def everything(profile):
-    """(what to choose, CPUs) of each boot: every area of the profile is in one of them."""
+    """(what to choose, CPUs, with VT-d?) of each boot: every area of the profile is in one of them."""
     named = set(",".join(TOGETHER).split(","))
     alone = [area for area in profile["mandatory"] if area not in named]
-    return [(f"abi={areas}", 1) for areas in TOGETHER + alone] + [(TWO_CPUS, 2)]
+    return [*((f"abi={areas}", 1, False) for areas in TOGETHER + alone), (TWO_CPUS, 2, False), (CONFINED, 1, True)]
 
 
 def image_of(manifest, build, directory):
@@ -150,7 +153,7 @@ def run_frozen(options, results, directory):
     """Programs as they were built from earlier versions: one that fails breaks the verdict."""
     frozen = ROOT / "tests" / "abi" / "frozen"
     for name in tomllib.loads((frozen / "programs.toml").read_text()):
-        result = boot(options, "", 1, image_of(frozen / f"{name}.toml", options.build, directory))
+        result = boot(options, "", 1, False, image_of(frozen / f"{name}.toml", options.build, directory))
         report, problems = pvrun.judge_ktap(result, None, 1)
         print(f"frozen program {name}: {report.summary()}", *problems, sep="\n    ", flush=True)
         if problems or result.over:
@@ -164,8 +167,8 @@ def run(options, profile, results):
         ("abi.case", options.case)) if value)
     with tempfile.TemporaryDirectory(prefix="conform") as directory:
         image = image_of(ROOT / "tests" / "abi" / "abi.toml", options.build, directory)
-        for group, cpus in [(words, 1)] if words else everything(profile):
-            result = boot(options, group, cpus, image)
+        for group, cpus, iommu in [(words, 1, options.iommu)] if words else everything(profile):
+            result = boot(options, group, cpus, iommu, image)
             results.read(result.kernel)
             report, problems = pvrun.judge_ktap(result, None, 1)
             if report.plan == 0:
@@ -209,13 +212,14 @@ def main():
     parser.add_argument("--area", help="cases of these areas: GRT,MAP")
     parser.add_argument("--match", help="cases whose name matches: . * ^ $ |")
     parser.add_argument("--case", help="one case")
+    parser.add_argument("--iommu", action="store_true", help="on a machine with VT-d, if not everything is run")
     options = parser.parse_args()
     if options.kernel and not options.kernel.is_file():
         sys.exit(f"conform: --kernel {options.kernel}: there is no such file")
     abi, profile = profile_abi.load(ROOT)
     results = Results()
     if options.boots:
-        print(*[f"{cpus} {words}" for words, cpus in everything(profile)], sep="\n")
+        print(*[f"{cpus} {words}{' with VT-d' * iommu}" for words, cpus, iommu in everything(profile)], sep="\n")
         return 0
     if options.logs:
         read_logs(options, results)

@@ -27,6 +27,7 @@ BUDGET = 20_000_000_000
 WALL = 600
 BUDGET_STATUS = 120
 # One that computes, interrupts and copies by DMA when told to, and one with more vectors than the kernel has room for.
+IOMMU = ("-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48")
 DEVICES = ("-device", "edu,dma_mask=0xffffffffffff", "-device", "virtio-rng-pci,disable-legacy=on,vectors=80")
 SHOWN = 60
 
@@ -170,7 +171,7 @@ def arguments():
     parser.add_argument("--cpu", default=qemu.CPU)
     parser.add_argument("--append", default="")
     parser.add_argument("--devices", action="store_true", help="with the PCI devices that tests play with")
-    parser.add_argument("--machine", default=qemu.MACHINE, help="QEMU's -machine")
+    parser.add_argument("--iommu", action="store_true", help="a machine with VT-d")
     parser.add_argument("--icount", action="store_true", help="deterministic, one CPU thread")
     parser.add_argument("--budget", type=int, default=BUDGET, help="instructions of the whole boot")
     parser.add_argument("--wall", type=int, default=WALL, help="seconds until the watchdog")
@@ -200,8 +201,8 @@ def machine_of(options, directory):
     kernel = options.kernel or options.build / "kernel" / "ringfence.elf"
     return qemu.Machine(kernel=kernel, image=initrd, cpus=options.cpus, mem=options.mem,
                         append=f"panic=exit {options.append}".strip(), icount=options.icount,
-                        cpu=options.cpu, machine=options.machine,
-                        extra=DEVICES if options.devices else ())
+                        cpu=options.cpu, machine=qemu.IOMMU_MACHINE if options.iommu else qemu.MACHINE,
+                        extra=(IOMMU if options.iommu else ()) + (DEVICES if options.devices else ()))
 
 
 def main():

@@ -13,6 +13,7 @@ PROGRAM = "qemu-system-x86_64"
 # paging is not supported.
 CPU = "max,-erms,-fsrm,-la57"
 MACHINE = "pc"
+IOMMU_MACHINE = "q35"  # the one that can have VT-d
 ICOUNT = "shift=0,sleep=off"
 
 

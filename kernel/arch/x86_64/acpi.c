@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * acpi.c - the little that is taken from ACPI's static tables: CPUs, interrupt controllers, and
- * how to switch the machine off. Nothing is interpreted but the one package _S5_.
+ * acpi.c - the little that is taken from ACPI's static tables: CPUs, interrupt controllers, where the IOMMU's
+ * table is, and how to switch the machine off. Nothing is interpreted but the one package _S5_.
  *
  * Tables are the firmware's word: lengths and checksums are checked, and a machine without usable
  * ACPI runs with one CPU.
@@ -238,5 +238,9 @@ void acpi_init(void)
 			parse_madt((const void *)h);
 		else if (h && !memcmp(h->signature, "FACP", 4))
 			parse_fadt((const void *)h);
+		else if (h && !memcmp(h->signature, "DMAR", 4)) {
+			acpi_info.dmar = h;
+			acpi_info.dmar_size = h->length;
+		}
 	}
 }

@@ -12,6 +12,7 @@
 #include "paging.h"
 #include "platform.h"
 #include "spinlock.h"
+#include "vtd.h"
 #include "x86.h"
 
 #define MAX_IOAPICS 8
@@ -20,10 +21,11 @@
 #define REDIR_LOW 0x2000 /* active low */
 #define REDIR_LEVEL 0x8000
 #define REDIR_MASKED 0x10000
+#define REDIR_REMAPPED 0x10000 /* of the upper half: bits 17..31 are an entry of the IOMMU's table */
 
 struct ioapic {
 	volatile u32 *regs; /* [0] select, [4] window */
-	u32 gsi_base, lines;
+	u32 id, gsi_base, lines;
 };
 
 static struct ioapic ioapics[MAX_IOAPICS];
@@ -53,6 +55,7 @@ void ioapic_add(u32 id, paddr_t base, u32 gsi_base)
 		return;
 	}
 	io->regs = paging_map_mmio(base, PAGE_SIZE);
+	io->id = id;
 	io->gsi_base = gsi_base;
 	io->lines = (ioapic_read(io, REG_VERSION) >> 16 & 0xff) + 1;
 	for (u32 i = 0; i < io->lines; i++) {
@@ -98,15 +101,23 @@ u32 ioapic_nr_gsi(void)
 int ioapic_route(u32 gsi, u8 vector, u32 dest_apic, bool level, bool active_low, bool masked)
 {
 	const struct ioapic *io = ioapic_of(gsi);
-	u32 reg, low = vector;
+	u32 reg, low = vector, high = dest_apic << 24;
 
 	if (!io || dest_apic > 0xff)
 		return -1;
+	if (vtd_interrupts()) {
+		u16 source;
+
+		if (!vtd_ioapic_source(io->id, &source))
+			return -1;
+		vtd_interrupt_set(gsi, source, vector, dest_apic, level);
+		high = gsi << 17 | REDIR_REMAPPED;
+	}
 	low |= (level ? REDIR_LEVEL : 0) | (active_low ? REDIR_LOW : 0);
 	reg = REG_REDIRECT + 2 * (gsi - io->gsi_base);
 	spin_lock(&lock);
 	ioapic_write(io, reg, low | REDIR_MASKED);
-	ioapic_write(io, reg + 1, dest_apic << 24);
+	ioapic_write(io, reg + 1, high);
 	if (!masked)
 		ioapic_write(io, reg, low);
 	spin_unlock(&lock);

@@ -5,13 +5,13 @@
 #include "arch.h"
 #include "paging.h"
 #include "platform.h"
+#include "vtd.h"
 #include "x86.h"
 
 #define ADDRESS ARCH_PCI_PORT
 #define DATA (ARCH_PCI_PORT + 4)
 #define ENABLE 0x80000000u
-
-#define MSI_ADDRESS 0xfee00000ull
+#define MSI_REMAPPED 0x10
 
 static u16 select(u32 bdf, u32 off)
 {
@@ -50,7 +50,17 @@ volatile void *arch_map_mmio(paddr_t pa, u64 size)
 	return paging_map_mmio(pa, size);
 }
 
-struct msi_message arch_msi_message(u8 vector, u32 dest_apic)
+/* Remapped, a message is the number of an entry; else it is what the local APIC gets to see. */
+struct msi_message arch_msi_message(u32 place, u16 bdf, u8 vector, u32 dest_apic)
 {
-	return (struct msi_message){ MSI_ADDRESS | (u64)dest_apic << 12, vector };
+	if (!vtd_interrupts())
+		return (struct msi_message){ MSI_ADDRESS | (u64)dest_apic << 12, vector };
+	vtd_interrupt_set(place, bdf, vector, dest_apic, false);
+	return (struct msi_message){ MSI_ADDRESS | MSI_REMAPPED | place << 5, 0 };
+}
+
+void arch_irq_forget(u32 place)
+{
+	if (vtd_interrupts())
+		vtd_interrupt_clear(place);
 }

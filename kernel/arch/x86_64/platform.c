@@ -5,6 +5,7 @@
 #include "arch.h"
 #include "cpu.h"
 #include "cpu_features.h"
+#include "iommu.h"
 #include "log.h"
 #include "pci.h"
 #include "platform.h"
@@ -32,4 +33,5 @@ void arch_init_platform(void)
 	cpus[0].apic_id = lapic_id();
 	clock_init();
 	pci_init();
+	arch_iommu_init();
 }

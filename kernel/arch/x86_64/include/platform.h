@@ -55,6 +55,8 @@ struct acpi_info {
 	u16 pm1a_cnt, pm1b_cnt;
 	bool s5_valid;
 	u8 s5_a, s5_b;
+	const void *dmar; /* table of remapping units, NULL = none */
+	u32 dmar_size;
 	bool reset_valid;
 	u16 reset_port;
 	u8 reset_value;
@@ -70,6 +72,9 @@ void delay_us(u64 us); /* works once the clock runs */
 
 /* smp.c */
 void __noreturn ap_main(void);
+
+/* Where message interrupts are written to: APIC id << 12. */
+#define MSI_ADDRESS 0xfee00000u
 
 /* console.c */
 void console_no_vga(void);

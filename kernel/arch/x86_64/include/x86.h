@@ -154,6 +154,11 @@ static inline u64 rdtsc(void)
 	return (u64)hi << 32 | lo;
 }
 
+static inline void clflush(const void *p)
+{
+	__asm__ volatile("clflush %0" ::"m"(*(const char *)p) : "memory");
+}
+
 static inline void outb(u16 port, u8 v)
 {
 	__asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port) : "memory");
