@@ -130,9 +130,8 @@ def boot(options, words, cpus, iommu, image):
     machine = qemu.Machine(kernel=options.kernel or options.build / "kernel" / "ringfence.elf", image=image,
                            cpus=max(cpus, options.cpus), cpu=options.cpu,
                            icount=not options.real_time and cpus == 1,
-                           append=f"panic=exit {words}", mem=MEMORY,
-                           machine=qemu.IOMMU_MACHINE if iommu else qemu.MACHINE,
-                           extra=(pvrun.IOMMU if iommu else ()) + pvrun.DEVICES)
+                           append=f"panic=exit {words}", mem=MEMORY, iommu=iommu,
+                           extra=pvrun.DEVICES)
     return pvrun.boot(machine, options.build)
 
 

@@ -27,7 +27,6 @@ BUDGET = 20_000_000_000
 WALL = 600
 BUDGET_STATUS = 120
 # One that computes, interrupts and copies by DMA when told to, and one with more vectors than the kernel has room for.
-IOMMU = ("-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48")
 DEVICES = ("-device", "edu,dma_mask=0xffffffffffff", "-device", "virtio-rng-pci,disable-legacy=on,vectors=80")
 SHOWN = 60
 
@@ -201,8 +200,7 @@ def machine_of(options, directory):
     kernel = options.kernel or options.build / "kernel" / "ringfence.elf"
     return qemu.Machine(kernel=kernel, image=initrd, cpus=options.cpus, mem=options.mem,
                         append=f"panic=exit {options.append}".strip(), icount=options.icount,
-                        cpu=options.cpu, machine=qemu.IOMMU_MACHINE if options.iommu else qemu.MACHINE,
-                        extra=(IOMMU if options.iommu else ()) + (DEVICES if options.devices else ()))
+                        cpu=options.cpu, iommu=options.iommu, extra=DEVICES if options.devices else ())
 
 
 def main():

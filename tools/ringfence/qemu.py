@@ -12,8 +12,7 @@ PROGRAM = "qemu-system-x86_64"
 # Without erms and fsrm a rep instruction counts once per word, as the budgets expect; 5-level
 # paging is not supported.
 CPU = "max,-erms,-fsrm,-la57"
-MACHINE = "pc"
-IOMMU_MACHINE = "q35"  # the one that can have VT-d
+IOMMU = ("-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48")  # before the devices behind it
 ICOUNT = "shift=0,sleep=off"
 
 
@@ -28,7 +27,7 @@ class Machine:
     append: str = ""
     icount: bool = False
     cpu: str = CPU
-    machine: str = MACHINE
+    iommu: bool = False
     debugcon: pathlib.Path | None = None
     serial: str = "stdio"  # stdio: QEMU's stdin and stdout; none; or any of QEMU's -serial
     plugins: tuple = ()
@@ -44,7 +43,7 @@ def find():
 
 def command(machine):
     """The argument vector."""
-    argv = [find(), "-nodefaults", "-no-user-config", "-machine", machine.machine, "-accel", "tcg",
+    argv = [find(), "-nodefaults", "-no-user-config", "-machine", "q35" if machine.iommu else "pc", "-accel", "tcg",
             "-cpu", machine.cpu, "-smp", str(machine.cpus), "-m", str(machine.mem),
             "-display", "none", "-monitor", "none", "-no-reboot",
             "-device", f"isa-debug-exit,iobase={status.DEBUG_EXIT_PORT:#x},iosize=4",
@@ -63,4 +62,4 @@ def command(machine):
         argv += ["-icount", ICOUNT, "-seed", "1", "-rtc", "base=2025-01-01T00:00:00,clock=vm"]
     for plugin in machine.plugins:
         argv += ["-plugin", plugin]
-    return argv + list(machine.extra)
+    return argv + list(IOMMU if machine.iommu else ()) + list(machine.extra)
