@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "../lib/abitest.h"
+#include "../lib/devices.h"
 #include "../lib/pagetable.h"
 
 #define SPARSE 0x1000000ull /* gfns from here on are holes in every test domain */

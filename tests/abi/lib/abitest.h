@@ -173,14 +173,6 @@ void counters_read(struct pv_counters *out);
 extern u64 host; /* the driver's host capability */
 u64 abi_seed(void); /* boot parameter abi.seed=N: other noise than usual; driver only */
 
-/* The PCI functions the machine of the tests has (devices.c): QEMU's edu, and a virtio rng with 80 vectors. The
- * case is skipped where there is none. A capability with every right; where it is; what LIST says of it. */
-enum { DEV_EDU = 0x11e81234, DEV_RNG = 0x10441af4 };
-u64 device_cap(u32 id);
-u64 device_bdf(u32 id);
-void device_find(u32 id, struct pv_dev_info *out);
-bool device_is_there(u32 id, struct pv_dev_info *out); /* instead of skipping */
-
 /* Batches repeated until all is done; any error ends the case. Usable in driver and child. */
 void populate(u64 dom, u64 gfn, u64 n);
 void release(u64 dom, u64 gfn, u64 n);

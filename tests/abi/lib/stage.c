@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "devices.h"
 #include "flaws.h"
 #include "pagetable.h"
 
