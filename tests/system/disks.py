@@ -156,6 +156,19 @@ def pcidisk_cycle(system):
         system.healthy()
 
 
+@case
+def pcidisk_front_cycle(system):
+    """A front end is destroyed twelve times with reads in a slow disk: its window goes when the disk is
+    through with it, and the driver goes on. What differs belongs to epochs it slept through (docs/vlink.md)."""
+    with image(MIB) as path:
+        system.boot(system.image(front(), driver(), link("front", "disk", device=SLOT)), mem=256,
+                    append="cycle=front,12,300", extra=one_by_one(plugged(path, throttle="throttling.iops-read=20")),
+                    want=94)
+        system.said(r"12 runs of front, 0 bad ends", r"serves front, epoch [2-9]")
+        system.never(r"disk stopped")
+        system.healthy()
+
+
 # ---- what goes wrong ----
 
 @case
