@@ -37,8 +37,14 @@ def one_by_one(words):
     return [*words[:-1], words[-1] + ",request-merging=off"]
 
 
-def driver(cmdline="", kernel="blkd.elf", slot=SLOT, on_exit="restart"):
-    return service("disk", cmdline, kernel=kernel, pci=[slot], dma="trusted", on_exit=on_exit)
+def driver(cmdline="", kernel="blkd.elf", slot=SLOT, on_exit="restart", dma="trusted"):
+    return service("disk", cmdline, kernel=kernel, pci=[slot], dma=dma, on_exit=on_exit)
+
+
+def behind_iommu(words, confined=True):
+    """The same disk in a machine with VT-d; `confined`: it goes through it."""
+    return ["-machine", "q35", "-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48", *words[:-1],
+            words[-1] + (",iommu_platform=on" if confined else "")]
 
 
 def front(name="front", cmdline=""):
@@ -169,6 +175,21 @@ def pcidisk_front_cycle(system):
         system.healthy()
 
 
+# ---- behind an IOMMU ----
+
+@case
+def pcidisk_iommu(system):
+    """Nobody has to trust the disk: it reaches its arena and nothing else. Its driver dies three times."""
+    with image(MIB) as path:
+        disk = driver("crash=3,50,3", kernel="blkd_crash.elf", dma="iommu")
+        system.boot(system.image(front(), disk, link("front", "disk", device=SLOT)), mem=256,
+                    append="exit-with=front", extra=behind_iommu(plugged(path)))
+        system.said(r"front\| 2 rounds of 256 blocks, 0 bad, epoch 4", r"iommu: VT-d")
+        system.never(r"(?i)trusted", r"cannot be reset")
+        system.healthy()
+        same_blocks(path, 0, 256, "the disk")
+
+
 # ---- what goes wrong ----
 
 @case
@@ -189,12 +210,23 @@ def pcidisk_bad_block(system):
 
 
 
+# ---- what cannot be used ----
+
 def refused(system, disk, *patterns, extra=(), want=status.INIT, **keys):
     """The driver does not come up, or its client's disk does not, and the log says why."""
     system.boot(system.image(front(), disk, link("front", "disk", device=SLOT, **keys)), mem=256,
                 append="exit-with=disk" if want == status.INIT else "exit-with=front", extra=extra, want=want)
     system.said(*patterns)
     system.healthy()
+
+
+@case
+def pcidisk_iommu_bypass(system):
+    """A virtio disk that takes addresses for physical ones is refused, whatever stands above it."""
+    for dma in ("iommu", "trusted"):
+        with image(MIB) as path:
+            refused(system, driver(dma=dma), r"disk: its device 00:04\.0 would go past the IOMMU: it does not "
+                    "offer ACCESS_PLATFORM", extra=behind_iommu(plugged(path), confined=False))
 
 
 @case
