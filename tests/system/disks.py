@@ -29,7 +29,7 @@ def image(size):
 
 def plugged(path, read_only=False, throttle=""):
     """QEMU's words for the disk."""
-    return disks.qemu_arguments(MachineDisk(0, SLOT, str(path), 0, read_only), path, throttle)
+    return disks.qemu_arguments(MachineDisk(0, SLOT, str(path), 0, read_only), path, throttle=throttle)
 
 
 def one_by_one(words):

@@ -193,6 +193,8 @@ class Disks(unittest.TestCase):
         words = " ".join(disks.qemu_arguments(self.disk(read_only=True), self.path))
         self.assertIn("virtio-blk-pci,drive=disk0,addr=05.0", words)
         self.assertIn("readonly=on", words)
+        self.assertNotIn("iommu_platform", words)
+        self.assertIn("iommu_platform=on", disks.qemu_arguments(self.disk(), self.path, iommu=True)[-1])
 
 
 class Statuses(unittest.TestCase):

@@ -224,6 +224,9 @@ class Complaints(unittest.TestCase):
         parsed = schema.parse(HEAD + disk + NEWLIB).disks[0]
         self.assertEqual((parsed.address, parsed.file, parsed.size, parsed.read_only),
                          ("00:04.0", "d.img", 64 << 20, False))
+        self.assertTrue(schema.parse(HEAD + "[machine]\niommu = true\n" + NEWLIB).iommu)
+        self.says(HEAD + "[machine]\niommu = 1\n" + NEWLIB,
+                  "machine.iommu: must be true or false, not 1")
         self.says(HEAD + "[machine]\ndisk = [1]\n" + NEWLIB,
                   "machine.disk: must be tables, [[machine.disk]]")
         self.says(HEAD + "[[machine.disk]]\nfil = 1\n" + NEWLIB,

@@ -80,6 +80,7 @@ class Manifest:
     init: str
     cpus: int
     mem: int
+    iommu: bool
     domains: list
     links: list
     disks: list
@@ -380,7 +381,7 @@ def parse(text):
             form = f"[[{key}]]" if kind is list else f"[{key}]"
             raise ManifestError(findings.lines + [f"{key}: must be a table, written {form}"])
     image = Table(data.get("image", {}), "image", {"name", "init"}, findings)
-    machine = Table(data.get("machine", {}), "machine", {"cpus", "mem", "disk"}, findings)
+    machine = Table(data.get("machine", {}), "machine", {"cpus", "mem", "iommu", "disk"}, findings)
     cpus = machine.number("cpus", 0, 1, 16) if "cpus" in machine.data else 0
     entries = data.get("domain", [])
     if not entries:
@@ -399,7 +400,7 @@ def parse(text):
     domains = [_domain(e, i, cpus, has_uart, findings) for i, e in enumerate(entries)]
     manifest = Manifest(
         name=_name(image), init=image.get("init", str, "init.elf"), cpus=cpus,
-        mem=machine.size("mem"), disks=_disks(machine, findings),
+        mem=machine.size("mem"), iommu=machine.get("iommu", bool, False), disks=_disks(machine, findings),
         domains=domains, links=[_link(e, i, domains, findings) for i, e in enumerate(links)])
     _check_together(manifest, findings)
     _check_links(manifest, findings)

@@ -54,13 +54,13 @@ def find(disk):
     return path
 
 
-def qemu_arguments(disk, path, throttle=""):
-    """QEMU's words for a virtio disk of this manifest entry."""
+def qemu_arguments(disk, path, iommu=False, throttle=""):
+    """QEMU's words for a virtio disk of this manifest entry; one behind an IOMMU has to go through it."""
     name = f"disk{disk.index}"
     slot = disk.address.split(":")[1]
     readonly = "on" if disk.read_only else "off"
     drive = f"file={path},format=raw,if=none,id={name},cache=writeback,readonly={readonly}"
     if throttle:
         drive += f",{throttle}"
-    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name},addr={slot},serial={name},"
-                                        "disable-legacy=on"]
+    device = f"virtio-blk-pci,drive={name},addr={slot},serial={name},disable-legacy=on"
+    return ["-drive", drive, "-device", device + (",iommu_platform=on" if iommu else "")]

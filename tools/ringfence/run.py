@@ -43,10 +43,11 @@ def prepare(options):
     cpus, mem = image.machine_size(options, manifest)
     if initrd is None:
         initrd = image.make(path, manifest, mem)
+    iommu = bool(manifest and manifest.iommu)
     extra = [word for disk in (manifest.disks if manifest else ())
-             for word in disks.qemu_arguments(disk, disks.find(disk))]
+             for word in disks.qemu_arguments(disk, disks.find(disk), iommu)]
     return qemu.Machine(kernel=kernel, image=initrd, cpus=cpus, mem=mem, icount=options.icount,
-                        extra=tuple(extra))
+                        iommu=iommu, extra=tuple(extra))
 
 
 @contextlib.contextmanager
