@@ -9,7 +9,6 @@
 #include "../lib/abitest.h"
 #include "../lib/pagetable.h"
 
-#define WALKED .kind = PV_KIND_WALKED
 #define USER_VA 0x10000000000ull /* another top-level slot than the program's */
 #define USER_CODE USER_VA
 #define USER_DATA (USER_VA + 0x1000)
@@ -433,10 +432,6 @@ PV_TEST(absent_memory, "PVABI-WLK-013.1", WALKED)
 
 /* ---- all of that with little or no cache: nothing a guest can see depends on its size ---- */
 
-#define SMALL_CACHES(body, id) \
-	PV_CHILD_ROW(body##_64, id " PVABI-WLK-014.1", body, WALKED, .tables = 64, .kmem = 128); \
-	PV_CHILD_ROW(body##_8, id " PVABI-WLK-014.1", body, WALKED, .tables = 8, .kmem = 128); \
-	PV_CHILD_ROW(body##_none, id " PVABI-WLK-014.1", body, WALKED, .tables = NO_TABLES, .budget_ms = 10000)
 SMALL_CACHES(own_tables, "PVABI-WLK-002.1");
 SMALL_CACHES(walk_rights, "PVABI-WLK-005.1");
 SMALL_CACHES(walk_upper_rights, "PVABI-WLK-005.1");

@@ -14,6 +14,13 @@
 #define PT_D 0x40ull
 #define PT_NX (1ull << 63)
 
+#define WALKED .kind = PV_KIND_WALKED
+/* The case once more with room for 64 tables, for 8, and where everything is forgotten all the time. */
+#define SMALL_CACHES(body, id) \
+	PV_CHILD_ROW(body##_64, id " PVABI-WLK-014.1", body, WALKED, .tables = 64, .kmem = 128); \
+	PV_CHILD_ROW(body##_8, id " PVABI-WLK-014.1", body, WALKED, .tables = 8, .kmem = 128); \
+	PV_CHILD_ROW(body##_none, id " PVABI-WLK-014.1", body, WALKED, .tables = NO_TABLES, .budget_ms = 10000)
+
 /* A new root that maps the domain's own program and memory 1:1 for its kernel mode only. */
 u64 *pt_new_root(void);
 /* Maps va to gfn in the tables below root, making tables as needed (all rights above the leaf). */
