@@ -89,9 +89,9 @@ void runq_advance(struct runq *rq, u64 vruntime)
 /* The weight is the domain's: those of its vCPUs that want to run share it. */
 u64 runq_weigh(const struct vcpu *v, u64 ns)
 {
-	u64 busy = MAX(atomic_load_relaxed(&v->dom->busy_vcpus), 1u);
+	u64 busy = atomic_load_relaxed(&v->dom->busy_vcpus);
 
-	return ns * WEIGHT_UNIT * busy / MAX(v->dom->weight, 1u);
+	return ns * WEIGHT_UNIT * MAX(busy, 1u) / MAX(v->dom->weight, 1u);
 }
 
 static u64 cap_budget(const struct domain *dom)
@@ -114,7 +114,8 @@ bool runq_over_cap(struct domain *dom, u64 now, u64 *retry_ns)
 	}
 	if (atomic_load_relaxed(&dom->cap_used_ns) < budget)
 		return false;
-	*retry_ns = MIN(*retry_ns, atomic_load_relaxed(&dom->cap_window_ns) + CAP_WINDOW_NS);
+	window = atomic_load_relaxed(&dom->cap_window_ns);
+	*retry_ns = MIN(*retry_ns, window + CAP_WINDOW_NS);
 	return true;
 }
 

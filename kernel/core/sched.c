@@ -149,10 +149,9 @@ static struct vcpu *choose(struct runq *rq, struct vcpu *prev, u64 now)
 
 static void set_slice(struct runq *rq, struct vcpu *v, u64 now)
 {
-	u64 slice = SLICE_NS;
+	u64 slice = v->dom->cap ? runq_cap_left(v->dom) : SLICE_NS;
 
-	if (v->dom->cap)
-		slice = MIN(slice, runq_cap_left(v->dom));
+	slice = MIN(slice, SLICE_NS);
 	rq->slice_end = now + slice;
 	timer_slice(rq->first || v->dom->cap ? rq->slice_end : PV_FOREVER);
 }

@@ -8,6 +8,7 @@
 #include "types.h"
 
 #define BIT(n) (1ull << (n))
+/* The lesser one is evaluated twice: no calls and no loads of what others change. */
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 

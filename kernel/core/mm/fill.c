@@ -364,7 +364,8 @@ void mm_prefill(struct vcpu *v, vaddr_t va, u32 n)
 	for (; n && passed; n -= passed, va += passed * PAGE_SIZE) {
 		if (va >= LOW_END && va < KERNEL_HALF)
 			break;
-		passed = MIN(prefill_at(v, va, n), n);
+		passed = prefill_at(v, va, n);
+		passed = MIN(passed, n);
 	}
 	spin_unlock(&mm->lock);
 }
