@@ -82,8 +82,6 @@ static int map_check(u64 op, u64 va, u64 gfn, u64 n, u64 prot)
 		return -PV_EINVAL;
 	if (op == PV_AS_MAP_UNMAP ? prot : (prot & ~all || !(prot & PV_PROT_READ)))
 		return -PV_EINVAL;
-	if ((prot & (PV_PROT_WRITE | PV_PROT_EXEC)) == (PV_PROT_WRITE | PV_PROT_EXEC))
-		return -PV_EINVAL;
 	if (op != PV_AS_MAP_MAP && gfn)
 		return -PV_EINVAL;
 	if (n > PV_MAX_MAP_PAGES || va < PAGE_SIZE || va >= LOW_HALF_END ||

@@ -166,10 +166,6 @@ static i64 set_entry(struct vcpu *v, u64 arg)
 	if (!batch)
 		return -PV_ESTATE;
 	guest_read(&entry, batch, sizeof(entry));
-	if (!address_valid(entry.user_entry) || !address_valid(entry.kernel_entry) ||
-	    !address_valid(entry.syscall_entry) || !address_valid(entry.eretu) ||
-	    !address_valid(entry.erets))
-		return -PV_EINVAL;
 	return arch_vcpu_set_entry(v, &entry);
 }
 

@@ -251,7 +251,7 @@ i64 port_status(struct domain *dom, u64 nr)
 
 /* Undoes what the port is bound to; peer is locked as well if it is interdomain. Returns true if
  * the peer is to be told. */
-static bool unbind_locked(struct domain *dom, struct port *p, u32 nr, struct domain *peer)
+static bool unbind_locked(struct domain *dom, struct port *p, __maybe_unused u32 nr, struct domain *peer)
 {
 	struct port *q;
 
@@ -265,10 +265,11 @@ static bool unbind_locked(struct domain *dom, struct port *p, u32 nr, struct dom
 		irq_unbind(p->line);
 		return false;
 	case PV_PORT_INTERDOMAIN:
-		q = peer ? port_entry(peer, p->w.peer_port) : NULL;
-		if (!q || q->w.state != PV_PORT_INTERDOMAIN || q->w.peer_port != nr ||
-		    q->w.peer_slot != dom->self.slot || q->peer_gen != dom->self.gen)
-			return false;
+		/* Both ends change together: with one of them connected the other one is there. */
+		ASSERT(peer);
+		q = port_entry(peer, p->w.peer_port);
+		ASSERT(q->w.state == PV_PORT_INTERDOMAIN && q->w.peer_port == nr &&
+		       q->w.peer_slot == dom->self.slot && q->peer_gen == dom->self.gen);
 		set_state_locked(q, PV_PORT_CLOSED_PEER);
 		return true;
 	default:

@@ -50,10 +50,7 @@ void vcpu_destroy(struct vcpu *v)
 	struct domain *dom = v->dom;
 
 	arch_vcpu_forget(v);
-	if (v->vcs_mfn && !dom->mm.dying) /* else the frame is free already */
-		mfn_unpin(v->vcs_mfn);
 	atomic_store_relaxed(&dom->vcpus[v->index], NULL);
-	dom->nr_vcpus--;
 	level_add(LVL_VCPUS, -1);
 	kmem_free(dom, (void __own *)v->no_vcs);
 	kmem_free(dom, v);

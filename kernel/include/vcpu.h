@@ -92,7 +92,7 @@ BUILD_ASSERT(MODE_USER == VCPU_MODE_USER && MODE_KERNEL == VCPU_MODE_KERNEL);
 
 /* ---- vcpu.c (core): life and the calls that wait ---- */
 warn_unused_result int vcpu_create(struct domain *dom, u32 index); /* dom->lock held; -PV_ENOMEM */
-void vcpu_destroy(struct vcpu *v); /* after sched_domain_quiesce() and an epoch */
+void vcpu_destroy(struct vcpu *v); /* at the end of its domain, whose frames are gone, the VCS among them */
 int vcpu_start(struct vcpu *v);	   /* -PV_ESTATE unless stopped */
 /* Asks it to stop and waits until it does not run; of the caller itself: takes effect at exit. No
  * lock may be held. */

@@ -421,20 +421,17 @@ static void replace_by_dummy(struct domain *holder, u32 record)
 static struct domain *revoke_use(struct use *use)
 {
 	struct domain *holder = domain_lookup(use->holder);
-	struct grant_map *r;
 
-	if (!holder || holder->mm.dying)
-		goto gone; /* its end has dropped the tables and cleans the record up */
-	r = record_at(holder, use->record);
-	if (!r || r->serial != use->serial)
-		goto gone;
+	if (!holder || holder->mm.dying) { /* its end has dropped the tables and cleans the record up */
+		use->holder.gen = 0;
+		return NULL;
+	}
+	/* A use ends together with its record, under grant_lock. */
+	ASSERT(record_at(holder, use->record)->serial == use->serial);
 	spin_lock(&holder->mm.lock);
 	replace_by_dummy(holder, use->record);
 	spin_unlock(&holder->mm.lock);
 	return holder;
-gone:
-	use->holder.gen = 0;
-	return NULL;
 }
 
 static void grant_free(struct domain *owner, struct grant *g)
