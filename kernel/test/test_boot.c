@@ -61,7 +61,11 @@ static void test_ranges_absurd(void **state)
 {
 	(void)state;
 	boot_add_range(DIRECTMAP_SIZE, 0x1000, BOOT_MEM_USABLE); /* out of reach: dropped */
+	boot_add_range(DIRECTMAP_SIZE + 0x1000, 0x1000, BOOT_MEM_RESERVED);
+	boot_add_range(0x1000, 0, BOOT_MEM_RESERVED);
+	boot_mem_reserve(0x5000, 0);
 	assert_int_equal(boot_info.nr_ranges, 0);
+	assert_int_equal(boot_info.nr_reserved, 0);
 	if (!setjmp(on_panic)) {
 		boot_add_range(~0ull - 0x1000, 0x2000, BOOT_MEM_USABLE);
 		fail_msg("a wrapping range was accepted");
@@ -127,6 +131,27 @@ static void test_reservations_random(void **state)
 		}
 		for (; page < 64; page++)
 			assert_true(taken[page]);
+	}
+}
+
+static void test_modules(void **state)
+{
+	(void)state;
+	boot_add_module(0x200000, 100, "first", 6);
+	boot_add_module(0x300000, 200, "second, cut", 6);
+	assert_int_equal(boot_info.nr_modules, 2);
+	assert_int_equal(boot_info.modules[0].start, 0x200000);
+	assert_string_equal(boot_info.modules[0].cmdline, "first");
+	assert_int_equal(boot_info.modules[1].size, 200);
+	assert_string_equal(boot_info.modules[1].cmdline, "second");
+	if (!setjmp(on_panic)) {
+		boot_add_module(0, 100, "x", 1);
+		fail_msg("a module at 0 was accepted");
+	}
+	if (!setjmp(on_panic)) {
+		for (u32 i = 0; i <= BOOT_MAX_MODULES; i++)
+			boot_add_module(0x200000, 100, "x", 1);
+		fail_msg("too many modules were accepted");
 	}
 }
 
@@ -252,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup(test_ranges_absurd, setup),
 		cmocka_unit_test_setup(test_reservations, setup),
 		cmocka_unit_test_setup(test_reservations_random, setup),
+		cmocka_unit_test_setup(test_modules, setup),
 		cmocka_unit_test_setup(test_cmdline, setup),
 		cmocka_unit_test_setup(test_format, setup),
 		cmocka_unit_test_setup(test_cpu_features, setup),

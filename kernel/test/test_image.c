@@ -42,19 +42,24 @@ struct file {
 	struct phdr p[3];
 };
 
-static struct file *make_elf(void)
+static struct ehdr make_elf_header(void)
 {
-	struct file *f = calloc(1, ELF_SIZE);
-
-	f->h = (struct ehdr){
+	return (struct ehdr){
 		.ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 },
 		.type = 2,
 		.machine = 62,
 		.entry = BASE + 0x10,
-		.phoff = sizeof(f->h),
-		.phentsize = sizeof(f->p[0]),
+		.phoff = sizeof(struct ehdr),
+		.phentsize = sizeof(struct phdr),
 		.phnum = 3,
 	};
+}
+
+static struct file *make_elf(void)
+{
+	struct file *f = calloc(1, ELF_SIZE);
+
+	f->h = make_elf_header();
 	f->p[0] = (struct phdr){ 1, 5, 0x1000, BASE, 0, 0x800, 0x800, 4096 };
 	f->p[1] = (struct phdr){ 1, 4, 0x1800, BASE + 0x1000, 0, 0x10, 0x10, 4096 };
 	f->p[2] = (struct phdr){ 1, 6, 0x2000, BASE + 0x2000, 0, 0x1000, 0x3456, 4096 };
@@ -109,6 +114,8 @@ static void elf_bad(void **state)
 	REFUSED(h.entry, 0);
 	REFUSED(p[0].flags, 7);
 	REFUSED(p[0].type, 3);
+	REFUSED(p[1].type, 2); /* dynamic */
+	REFUSED(p[1].type, 3); /* wants an interpreter */
 	REFUSED(p[1].vaddr, BASE + 0x800);
 	REFUSED(p[1].vaddr, BASE);
 	REFUSED(p[0].vaddr, BASE - 0x1000);
@@ -118,6 +125,26 @@ static void elf_bad(void **state)
 	REFUSED(p[2].memsz, 0xfff);
 	REFUSED(p[2].filesz, 0x1001);
 	REFUSED(p[2].offset, ~0ull - 0x100);
+}
+
+static void elf_many_segments(void **state)
+{
+	const u16 n = ELF_MAX_SEGMENTS + 1;
+	struct phdr *p;
+	struct file *f = calloc(1, sizeof(f->h) + n * sizeof(*p));
+	struct elf_image image;
+
+	(void)state;
+	f->h = make_elf_header();
+	f->h.phnum = n;
+	p = (struct phdr *)(&f->h + 1);
+	for (u32 i = 0; i < n; i++)
+		p[i] = (struct phdr){ 1, 5, 0, BASE + i * 0x1000, 0, 0x10, 0x10, 4096 };
+	assert_non_null(parse(f, sizeof(f->h) + n * sizeof(*p), &image));
+	f->h.phnum--;
+	assert_null(parse(f, sizeof(f->h) + n * sizeof(*p), &image));
+	assert_int_equal(image.nr_segments, ELF_MAX_SEGMENTS);
+	free(f);
 }
 
 static void elf_truncated(void **state)
@@ -240,7 +267,9 @@ static void image_bad(void **state)
 	IMAGE_REFUSED(im->h.size++, false);
 	IMAGE_REFUSED(im->e[0].size--, false);
 	IMAGE_REFUSED(im->init[99]++, false);
-	IMAGE_REFUSED(im->e[0].offset += 8, true);
+	IMAGE_REFUSED(im->h.crc32++, false);
+	IMAGE_REFUSED((im->e[0].offset += 8, im->e[0].crc32 = crc32(im->init + 8, sizeof(im->init) - 8),
+		       im->e[0].size -= 8), true);
 	IMAGE_REFUSED(im->e[0].offset = ~0xfffull, true);
 	IMAGE_REFUSED(im->e[0].size = ~0ull, true);
 	IMAGE_REFUSED(im->e[0].type = PV_ENTRY_KERNEL, true);
@@ -268,6 +297,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(elf_good),	   cmocka_unit_test(elf_bad),
+		cmocka_unit_test(elf_many_segments),
 		cmocka_unit_test(elf_truncated),   cmocka_unit_test(elf_mutated),
 		cmocka_unit_test(image_good),	   cmocka_unit_test(image_bad),
 		cmocka_unit_test(image_truncated),
