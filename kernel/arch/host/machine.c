@@ -214,6 +214,7 @@ void panic(const char *fmt, ...)
 /* ---- what tests decide ---- */
 
 static u64 fail_at; /* points that are still passed before one fails; 0 = none does */
+static bool fail_all;
 static const struct fail_site *failed;
 
 void host_fail_arm(u64 nth)
@@ -222,9 +223,16 @@ void host_fail_arm(u64 nth)
 	failed = NULL;
 }
 
+void host_fail_all(void)
+{
+	host_fail_arm(1);
+	fail_all = true;
+}
+
 const struct fail_site *host_fail_disarm(void)
 {
 	fail_at = 0;
+	fail_all = false;
 	return failed;
 }
 
@@ -233,6 +241,7 @@ bool fail_point(const struct fail_site *site)
 	if (likely(!fail_at) || --fail_at)
 		return false;
 	failed = site;
+	fail_at = fail_all;
 	return true;
 }
 

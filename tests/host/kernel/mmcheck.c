@@ -96,7 +96,6 @@ void mm_check(struct domain *dom)
 	for (u32 i = 0; i < PV_MAX_VCPUS; i++)
 		vcpus += dom->vcpus[i] && dom->vcpus[i]->as;
 	assert_int_equal(mm->vcpus, vcpus);
-	assert_true(mm->reserve.tables <= 2 * vcpus);
 	for (u32 i = 0; i < 256; i++)
 		slots += bitmap_test(mm->kernel_used, i);
 	assert_int_equal(mm->kernel_slots, slots);

@@ -234,12 +234,165 @@ static void test_granted(void **state)
 	tell(granted);
 }
 
+/* ---- as long as it lasts ---- */
+
+/*
+ * Two vCPUs share a space, and no page is to be had for another one: only what was put aside when they came. A vCPU that
+ * is alone in its space gives it another name.
+ */
+static void test_no_more_spaces(void **state)
+{
+	struct vcpu *far;
+	gfn_t root[4];
+	(void)state;
+
+	host_machine_init(MIB(16), 2, NULL);
+	make(PV_KIND_WALKED, 200, PV_VTLB_MAX);
+	guest = (struct guest){ dom, 1 };
+	for (u32 i = 0; i < 4; i++) {
+		root[i] = guest_table(&guest);
+		guest_map(&guest, root[i], 0x1000, DATA + i, RW);
+	}
+	host_fail_all();
+	host_be(1);
+	far = host_vcpu(dom, 1);
+	host_run(far);
+	assert_int_equal(aspace_load_root(far, root[1] << 12, 0), 0); /* what was put aside */
+	host_be(0);
+	assert_int_equal(aspace_load_root(v, root[0] << 12, 0), -PV_ENOMEM);
+	mm_check(dom);
+	assert_int_equal(aspace_root(v), LINEAR_ROOT);
+	assert_int_equal(aspace_load_root(v, root[1] << 12, PV_ROOT_KEEP), 0); /* shared */
+	assert_int_equal(aspace_load_root(v, root[0] << 12, 0), -PV_ENOMEM);
+	mm_check(dom);
+	(void)host_fail_disarm();
+	assert_int_equal(aspace_load_root(v, root[0] << 12, 0), 0);
+	reaches(0x1000, HOST_READ, DATA);
+	host_fail_all();
+	assert_int_equal(aspace_load_root(v, root[2] << 12, 0), 0); /* its own, under another name */
+	mm_check(dom);
+	(void)host_fail_disarm();
+	reaches(0x1000, HOST_READ, DATA + 2);
+	host_be(1);
+	reaches(0x1000, HOST_READ, DATA + 1);
+	/* A space that was destroyed under it, and no other one to go to. */
+	host_be(0);
+	assert_int_equal(aspace_load_root(v, root[1] << 12, PV_ROOT_KEEP), 0);
+	assert_int_equal(aspace_ctl(v, PV_AS_CTL_SET_KERNEL_ROOT, root[3] << 12), 0);
+	assert_int_equal(aspace_ctl(v, PV_AS_CTL_DESTROY, root[1] << 12), 0);
+	mm_check(dom);
+	reaches(0x1000, HOST_READ, DATA + 3);
+	host_domain_free(dom);
+}
+
+/* Pages of tables that are out of use serve for anything, and are counted once. */
+static void test_clean_pages(void **state)
+{
+	(void)state;
+
+	host_machine_init(MIB(16), 1, NULL);
+	make(PV_KIND_WALKED, 200, PV_VTLB_MAX);
+	reaches(DATA << 12, HOST_READ, DATA);
+	assert_int_equal(mem_release(dom, DATA + 1, 1), 1); /* all tables are dropped */
+	host_fail_arm(2); /* the first asks whether there is room, the second takes */
+	assert_int_equal(mem_populate(dom, 3ull << 18, 1), 1);
+	assert_non_null(host_fail_disarm());
+	mm_check(dom);
+	host_domain_free(dom);
+}
+
+/* A page of a kernel-half table becomes another table on the CPU that knows the way to it. */
+static void test_tables_used_again(void **state)
+{
+	gfn_t root;
+	(void)state;
+
+	host_machine_init(MIB(16), 1, NULL);
+	make(PV_KIND_WALKED, 200, PV_VTLB_MAX);
+	guest = (struct guest){ dom, 1 };
+	root = guest_table(&guest);
+	for (u64 i = 0; i < 8; i++) {
+		guest_map(&guest, root, KERNEL_VA + (i << 21), DATA + i, KRW);
+		guest_map(&guest, root, KERNEL_VA + (i << 21) + PAGE_SIZE, DATA + 8 + i, KRW);
+	}
+	guest_map(&guest, root, 0x1000, DATA + 16, RW);
+	assert_int_equal(aspace_load_root(v, root << 12, 0), 0);
+	assert_int_equal(aspace_ctl(v, PV_AS_CTL_SET_KERNEL_ROOT, root << 12), 0);
+	for (u64 i = 0; i < 8; i++)
+		reaches(KERNEL_VA + (i << 21), HOST_READ, DATA + i);
+	host_fail_all(); /* the kernel half has to give its tables */
+	reaches(0x1000, HOST_READ, DATA + 16);
+	(void)host_fail_disarm();
+	for (u64 i = 0; i < 8; i++)
+		reaches(KERNEL_VA + (i << 21) + PAGE_SIZE, HOST_READ, DATA + 8 + i);
+	mm_check(dom);
+	host_domain_free(dom);
+}
+
+/* More spaces than one step of the end takes. */
+static void test_end_of_many_spaces(void **state)
+{
+	struct levels_seen before;
+	(void)state;
+
+	host_machine_init(MIB(16), 1, NULL);
+	before = levels_now();
+	make(PV_KIND_WALKED, 400, PV_VTLB_MAX);
+	for (gfn_t root = 1; root < 40; root++)
+		assert_int_equal(aspace_load_root(v, root << 12, 0), 0);
+	mm_check(dom);
+	host_domain_free(dom);
+	assert_levels(before);
+}
+
+/* No page for what stands in for absent memory: the domain cannot go on, until there is one. */
+static void test_no_dummy(void **state)
+{
+	u64 error;
+	char *p;
+	(void)state;
+
+	host_machine_init(MIB(16), 1, NULL);
+	make(PV_KIND_WALKED, 200, PV_VTLB_MAX);
+	host_fail_all();
+	assert_int_equal(host_access(ABSENT << 12, HOST_READ, &p, &error), HOST_FATAL);
+	assert_int_equal(dom->mm.dummy, 0);
+	(void)host_fail_disarm();
+	reaches(ABSENT << 12, HOST_READ, ~0ull);
+	host_domain_free(dom);
+}
+
+/* A hint is only that. */
+static void test_no_room_for_hints(void **state)
+{
+	gfn_t root;
+	(void)state;
+
+	host_machine_init(MIB(16), 1, NULL);
+	make(PV_KIND_WALKED, 200, PV_VTLB_MAX);
+	guest = (struct guest){ dom, 1 };
+	root = guest_table(&guest);
+	for (u64 i = 0; i < 8; i++)
+		guest_map(&guest, root, 0x1000 + (i << 12), DATA + i, RW);
+	assert_int_equal(aspace_load_root(v, root << 12, 0), 0);
+	host_fail_all();
+	mm_prefill(v, 0x1000, 8);
+	mm_check(dom);
+	(void)host_fail_disarm();
+	for (u64 i = 0; i < 8; i++)
+		reaches(0x1000 + (i << 12), HOST_READ, DATA + i);
+	host_domain_free(dom);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_linear),	     cmocka_unit_test(test_walked),
 		cmocka_unit_test(test_walked_tight), cmocka_unit_test(test_explicit),
 		cmocka_unit_test(test_granted),
+		cmocka_unit_test(test_no_more_spaces), cmocka_unit_test(test_no_dummy),
+		cmocka_unit_test(test_no_room_for_hints), cmocka_unit_test(test_clean_pages),
+		cmocka_unit_test(test_tables_used_again), cmocka_unit_test(test_end_of_many_spaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,6 +243,99 @@ static void test_no_table(void **state)
 	finish();
 }
 
+/* Neither side of a grant may be dying when something new begins. */
+static void test_dying(void **state)
+{
+	struct cap *c;
+	(void)state;
+
+	start(PV_KIND_WALKED);
+	c = create(10, 8, PV_RIGHT_GRANT_READ);
+	owner->mm.dying = true;
+	assert_int_equal(grant_create(owner, owner, 20, 1, PV_RIGHT_GRANT_READ), -PV_EDEAD);
+	assert_int_equal(grant_map(holder, c, 100, 8, false), -PV_EDEAD);
+	owner->mm.dying = false;
+	holder->mm.dying = true;
+	assert_int_equal(grant_map(holder, c, 100, 8, false), -PV_EDEAD);
+	holder->mm.dying = false;
+	assert_int_equal(grant_map(holder, c, 100, 8, false), 8);
+	holder->mm.dying = true;
+	assert_int_equal(grant_unmap(holder, 100, 8), -PV_EDEAD);
+	holder->mm.dying = false;
+	finish();
+}
+
+/* ---- what happens between two steps of a call ---- */
+
+static struct cap *first, *second;
+
+/* The grant that is being unmapped is revoked; another one takes its gfns and its record. */
+static void revoke_and_map_another(void)
+{
+	while (grant_revoke(first) == -PV_EAGAIN)
+		;
+	assert_int_equal(grant_map(holder, second, 100, 4, true), 4);
+}
+
+static void test_record_used_again(void **state)
+{
+	u32 nth = 0;
+	bool done;
+	(void)state;
+
+	do {
+		i64 unmapped;
+
+		start(PV_KIND_WALKED);
+		first = create(10, 4, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+		second = create(20, 4, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+		assert_int_equal(grant_map(holder, first, 100, 4, true), 4);
+		host_between(++nth, false, revoke_and_map_another);
+		unmapped = grant_unmap(holder, 100, 4);
+		done = host_between_done();
+		assert_int_equal(unmapped, 4);
+		if (done) { /* the second one is there and known to be */
+			assert_int_equal(levels[LVL_GRANT_MAPS], 4);
+			assert_int_equal(touch(102 << 12, HOST_WRITE), 22);
+			while (grant_revoke(second) == -PV_EAGAIN)
+				;
+			assert_int_equal(touch(102 << 12, HOST_WRITE), ~0ull);
+		}
+		assert_int_equal(levels[LVL_GRANT_MAPS], 0);
+		finish();
+	} while (done);
+	assert_true(nth > 3);
+}
+
+/* While one is revoked its holder unmaps it, in one piece or two. */
+static void unmap_it(void)
+{
+	assert_int_equal(grant_unmap(holder, 100, 2), 2);
+	assert_int_equal(grant_unmap(holder, 102, 2), 2);
+}
+
+static void test_unmapped_meanwhile(void **state)
+{
+	u32 nth = 0;
+	bool done;
+	(void)state;
+
+	do {
+		start(PV_KIND_WALKED);
+		first = create(10, 4, PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE);
+		assert_int_equal(grant_map(holder, first, 100, 4, true), 4);
+		host_between(++nth, false, unmap_it);
+		while (grant_revoke(first) == -PV_EAGAIN)
+			;
+		done = host_between_done();
+		assert_int_equal(levels[LVL_GRANT_MAPS], 0);
+		assert_int_equal(levels[LVL_GRANTS], 0);
+		assert_int_equal(mem_release(owner, 10, 4), 4);
+		finish();
+	} while (done);
+	assert_true(nth > 3);
+}
+
 static void test_deaths(void **state)
 {
 	struct cap *c;
@@ -273,6 +366,9 @@ int main(void)
 		cmocka_unit_test(test_other_cpu),
 		cmocka_unit_test(test_no_table),
 		cmocka_unit_test(test_deaths),
+		cmocka_unit_test(test_dying),
+		cmocka_unit_test(test_record_used_again),
+		cmocka_unit_test(test_unmapped_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,13 +176,103 @@ static void test_module(void **state)
 	host_domain_free(dom);
 }
 
+/* 512 frames of which two have changed places are no large page, though the first and the last one fit. */
+static void test_not_contiguous(void **state)
+{
+	struct domain *dom;
+	struct vcpu *v;
+	(void)state;
+
+	host_machine_init(MIB(32), 1, NULL);
+	dom = host_domain(PV_KIND_WALKED, 2048, 64, PV_VTLB_MAX);
+	v = host_vcpu(dom, 0);
+	guest_populate(dom, 512, 512);
+	host_run(v);
+	guest_tag(dom, 512, 512);
+	assert_int_equal(touch(700ull << 12, HOST_READ), 700);
+	assert_int_equal(mem_release(dom, 700, 2), 2);
+	assert_int_equal(mem_populate(dom, 700, 2), 2); /* the last one freed comes first */
+	assert_int_equal(mem_release(dom, 1023, 1), 1);
+	assert_int_equal(mem_populate(dom, 1023, 1), 1);
+	guest_tag(dom, 512, 512);
+	for (u64 gfn = 512; gfn < 1024; gfn++)
+		assert_int_equal(touch(gfn << 12, HOST_READ), gfn);
+	host_domain_free(dom);
+}
+
+/* The same with 512 frames one after the other that do not begin where a block begins. */
+static void test_not_aligned(void **state)
+{
+	static mfn_t held[8192];
+	struct domain *dom;
+	struct vcpu *v;
+	mfn_t mid = 0;
+	u32 n = 0;
+	(void)state;
+
+	host_machine_init(MIB(16), 1, NULL);
+	dom = host_domain(PV_KIND_WALKED, 2048, 64, PV_VTLB_MAX);
+	v = host_vcpu(dom, 0);
+	for (u32 i = 0; i < 20; i++) /* pages for its tables, later */
+		assert_int_equal(mem_populate(dom, i, 1), 1);
+	for (mfn_t m; (m = frame_alloc());)
+		held[n++] = m;
+	mid = 4 * 512; /* between two blocks in the middle of it all */
+	for (mfn_t m = mid + 255; m >= mid; m--)
+		frame_free(m);
+	for (mfn_t m = mid - 1; m >= mid - 256; m--)
+		frame_free(m);
+	assert_int_equal(mem_release(dom, 0, 16), 16);
+	dom->mm.kmem_quota = 64;
+	for (gfn_t gfn = 512; gfn < 1024; gfn++)
+		assert_int_equal(mem_populate(dom, gfn, 1), 1);
+	guest_tag(dom, 512, 512);
+	host_run(v);
+	for (gfn_t gfn = 512; gfn < 1024; gfn++)
+		assert_int_equal(touch(gfn << 12, HOST_READ), gfn);
+	host_domain_free(dom);
+	for (u32 i = 0; i < n; i++)
+		if (held[i] < mid - 256 || held[i] >= mid + 256)
+			frame_free(held[i]);
+}
+
+/* The very last leaf of a part of the map goes like all others. */
+static void test_last_leaf(void **state)
+{
+	struct levels_seen before;
+	struct domain *dom;
+	(void)state;
+
+	host_machine_init(MIB(32), 1, NULL);
+	before = levels_now();
+	dom = host_domain(PV_KIND_EXPLICIT, 64, 64, PV_VTLB_MAX);
+	guest_populate(dom, (1ull << 18) - 2, 4);
+	guest_populate(dom, PV_MAX_GFN - 1, 2);
+	host_domain_free(dom);
+	assert_levels(before);
+}
+
+static void test_module_out_of_range(void **state)
+{
+	struct domain *dom;
+	(void)state;
+
+	host_machine_init(MIB(32), 1, NULL);
+	dom = host_domain(PV_KIND_EXPLICIT, 64, 64, PV_VTLB_MAX);
+	assert_int_equal(mem_map_module(dom, PV_MAX_GFN, 0, 2), -PV_ERANGE);
+	assert_int_equal(mem_map_module(dom, PV_MAX_GFN + 1ull, 0, 1), -PV_ERANGE);
+	host_domain_free(dom);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_populate),     cmocka_unit_test(test_reservation),
 		cmocka_unit_test(test_kmem_bounds),  cmocka_unit_test(test_release),
 		cmocka_unit_test(test_copy),	     cmocka_unit_test(test_explicit_map),
-		cmocka_unit_test(test_module),
+		cmocka_unit_test(test_module),	     cmocka_unit_test(test_not_contiguous),
+		cmocka_unit_test(test_module_out_of_range), cmocka_unit_test(test_last_leaf),
+		cmocka_unit_test(test_not_aligned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

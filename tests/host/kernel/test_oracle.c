@@ -250,8 +250,11 @@ static void run(u64 kmem, u32 tables, u64 with_seed)
 		for (u32 s = 0; s < SPACES; s++)
 			forget(c, s, 0, PAGES);
 	}
-	for (u32 i = 0; i < 40000; i++)
+	for (u32 i = 0; i < 40000; i++) {
 		step(rnd(CPUS));
+		if (i % 64 == 0)
+			mm_check(dom);
+	}
 	host_domain_free(dom);
 	assert_levels(before);
 }

@@ -2,36 +2,7 @@
 /*
  * test_vtlb.c - walked and linear spaces, one rule at a time.
  */
-#include "guest.h"
-
-#define NPAGES 2048
-#define DATA 1024 /* gfns from here on are tagged data, below are tables */
-
-static struct domain *dom;
-static struct guest guest;
-static struct vcpu *v;
-
-static void start(u32 cpus_, u64 kmem, u32 tables)
-{
-	host_machine_init(MIB(64), cpus_, NULL);
-	dom = host_domain(PV_KIND_WALKED, 2 * NPAGES, kmem, tables);
-	assert_non_null(dom);
-	guest = (struct guest){ dom, 1 };
-	guest_populate(dom, 0, NPAGES);
-	guest_tag(dom, DATA, NPAGES - DATA);
-	v = host_vcpu(dom, 0);
-	host_run(v);
-}
-
-static gfn_t new_root(void)
-{
-	return guest_table(&guest);
-}
-
-static void load(gfn_t root, u64 flags)
-{
-	assert_int_equal(aspace_load_root(v, root << 12, flags), 0);
-}
+#include "walked.h"
 
 static void test_linear(void **state)
 {
@@ -41,6 +12,7 @@ static void test_linear(void **state)
 	assert_int_equal(touch((DATA + 5) << 12, HOST_EXEC), DATA + 5);
 	assert_int_equal(touch(0xffffffff80000000ull + ((DATA + 9) << 12), HOST_READ), DATA + 9);
 	expect_fault(0xffffffff00000000ull, HOST_READ, 0);
+	expect_fault((PV_MAX_GFN + 1ull) << 12, HOST_READ, 0); /* no memory can be there */
 	expect_fault(PV_HOLE_END, HOST_WRITE, 2);
 	assert_int_equal(touch(NPAGES << 12, HOST_READ), ~0ull); /* absent memory reads ones */
 	host_domain_free(dom);
@@ -65,31 +37,59 @@ static void test_set_root(void **state)
 	v = host_vcpu(dom, 0);
 	assert_int_equal(aspace_set_root(v, 0x1000), -PV_EINVAL);
 	assert_int_equal(aspace_set_root(v, 0), 0);
+	assert_true(aspace_root(v) == LINEAR_ROOT);
 	host_domain_free(dom);
 }
 
-/* A space that is dropped is gone on every CPU when the call returns. */
-static void test_drop_elsewhere(void **state)
+/* What is left of a space that was destroyed while two vCPUs were in it goes with the second one. */
+static void test_destroy_shared(void **state)
 {
 	struct vcpu *far;
-	gfn_t root;
+	gfn_t a, b;
+	u64 spaces;
 	(void)state;
 
 	start(2, 256, PV_VTLB_MAX);
-	root = new_root();
-	guest_map(&guest, root, 0x1000, DATA + 3, RW);
-	load(root, 0);
+	a = new_root();
+	b = new_root();
+	guest_map(&guest, a, KERNEL_VA, DATA + 1, KRW);
+	guest_map(&guest, b, KERNEL_VA, DATA + 1, KRW);
+	load(a, 0);
 	host_be(1);
 	far = host_vcpu(dom, 1);
 	host_run(far);
-	assert_int_equal(aspace_load_root(far, root << 12, 0), 0);
-	assert_int_equal(touch(0x1000, HOST_READ), DATA + 3);
+	assert_int_equal(aspace_load_root(far, a << 12, PV_ROOT_KEEP), 0);
 	host_be(0);
-	guest_map(&guest, root, 0x1000, DATA + 4, RW);
-	assert_int_equal(aspace_ctl(v, PV_AS_CTL_DROP, root << 12), 0);
+	spaces = levels[LVL_ASPACES];
+	assert_int_equal(aspace_ctl(v, PV_AS_CTL_DESTROY, a << 12), 0);
+	assert_int_equal(levels[LVL_ASPACES], spaces);
+	load(b, 0);
+	assert_int_equal(levels[LVL_ASPACES], spaces + 1); /* far is in the old one */
+	mm_check(dom);
 	host_be(1);
-	assert_int_equal(touch(0x1000, HOST_READ), DATA + 4);
+	assert_int_equal(aspace_load_root(far, b << 12, PV_ROOT_KEEP), 0);
+	assert_int_equal(levels[LVL_ASPACES], spaces);
+	mm_check(dom);
 	host_be(0);
+	host_domain_free(dom);
+}
+
+/* A flush of a space that is not there, or not any more, takes nothing from anybody. */
+static void test_flush_unknown(void **state)
+{
+	gfn_t a, b;
+	(void)state;
+
+	start(1, 256, PV_VTLB_MAX);
+	a = new_root();
+	b = new_root();
+	guest_map(&guest, a, KERNEL_VA, DATA + 1, KRW);
+	load(a, 0);
+	assert_int_equal(aspace_ctl(v, PV_AS_CTL_SET_KERNEL_ROOT, a << 12), 0);
+	assert_int_equal(touch(KERNEL_VA, HOST_READ), DATA + 1);
+	assert_int_equal(aspace_flush(v, b << 12, 0, 0, 0), 0);
+	load(a, PV_ROOT_KEEP);
+	assert_int_equal(faults_at(KERNEL_VA), 0);
 	host_domain_free(dom);
 }
 
@@ -108,6 +108,7 @@ static void test_rights(void **state)
 	assert_int_equal(touch(0x1000, HOST_WRITE), DATA);
 	expect_fault(0x1000, HOST_EXEC, 17);
 	expect_fault(0x2000, HOST_WRITE, 3);
+	assert_int_equal(*guest_entry(&guest, root, 0x2000, 12) & PTE_D, 0); /* nothing was written */
 	expect_fault(0x2000, HOST_EXEC, 17); /* SMEP */
 	assert_int_equal(touch(0x3000, HOST_WRITE), DATA + 2);
 	assert_int_equal(touch(0x3000, HOST_EXEC), DATA + 2); /* U=0: the kernel's own */
@@ -123,6 +124,8 @@ static void test_rights(void **state)
 	expect_fault(0x4000, HOST_WRITE, 6);
 	expect_fault(KERNEL_VA, HOST_READ, 5);
 	expect_fault(KERNEL_VA + 0x1000, HOST_READ, 4);
+	guest_map(&guest, root, KERNEL_VA + 0x1000, DATA + 4, RW); /* U=1, and yet the kernel's half */
+	expect_fault(KERNEL_VA + 0x1000, HOST_READ, 5);
 	expect_fault(PV_HOLE_START, HOST_READ, 4);
 	host_domain_free(dom);
 }
@@ -338,12 +341,14 @@ static void test_kernel_root(void **state)
 	guest_map(&guest, a, KERNEL_VA, DATA + 8, KRW);
 	assert_int_equal(aspace_flush(v, PV_FOREVER, 0, 0, PV_FLUSH_KERNEL | PV_FLUSH_ALL), 0);
 	assert_int_equal(touch(KERNEL_VA, HOST_READ), DATA + 8);
+	mm_check(dom);
 	host_domain_free(dom);
 }
 
 static void test_drop_destroy(void **state)
 {
 	gfn_t kroot, a;
+	u64 spaces;
 	(void)state;
 
 	start(1, 256, PV_VTLB_MAX);
@@ -364,6 +369,12 @@ static void test_drop_destroy(void **state)
 	assert_int_equal(touch(0x1000, HOST_READ), DATA + 2); /* on the kernel root now */
 	assert_int_equal(aspace_root(v), kroot << 12);
 	assert_int_equal(aspace_ctl(v, PV_AS_CTL_DESTROY, a << 12), 0); /* unknown: success */
+	load(a, 0);
+	load(kroot, 0);
+	spaces = levels[LVL_ASPACES];
+	assert_int_equal(aspace_ctl(v, PV_AS_CTL_DESTROY, a << 12), 0); /* nobody is in it: gone at once */
+	assert_int_equal(levels[LVL_ASPACES], spaces - 1);
+	mm_check(dom);
 	assert_int_equal(mem_release(dom, a, 1), 1);
 	assert_int_equal(aspace_load_root(v, a << 12, 0), -PV_EFAULT);
 	host_domain_free(dom);
@@ -424,6 +435,7 @@ static void run_capacity(u64 kmem, u32 tables, u32 ncpus)
 			i = (u32)random() % 8;
 			assert_int_equal(touch(KERNEL_VA + (i << 21), HOST_READ), DATA + 500 + i);
 			assert_true(dom->mm.kmem_used <= kmem);
+			mm_check(dom);
 			if (tables && tables != PV_VTLB_MAX)
 				assert_true(dom->mm.leaf_tables <= tables);
 		}
@@ -477,35 +489,6 @@ static void test_kmem_gone(void **state)
 	host_domain_free(dom);
 }
 
-static void test_prefill(void **state)
-{
-	gfn_t root;
-	u64 faults;
-	(void)state;
-
-	start(1, 256, PV_VTLB_MAX);
-	root = new_root();
-	for (u64 i = 0; i < 24; i++)
-		guest_map(&guest, root, 0x1f8000 + (i << 12), DATA + i, i == 3 ? RO & ~PTE_A : RW);
-	guest_map(&guest, root, 0x1fa000, DATA + 2, RW & ~(PTE_D | 0ull));
-	load(root, 0);
-	mm_prefill(v, 0x1f8123, 16); /* crosses into the next table */
-	faults = host_faults;
-	for (u64 i = 0; i < 16; i++)
-		if (i != 3 && i != 2)
-			assert_int_equal(touch(0x1f8000 + (i << 12), HOST_WRITE), DATA + i);
-	assert_int_equal(touch(0x1fa000, HOST_READ), DATA + 2);
-	assert_int_equal(host_faults, faults);
-	touch(0x1fa000, HOST_WRITE); /* D was clear */
-	touch(0x1fb000, HOST_READ);  /* A was clear */
-	assert_int_equal(host_faults, faults + 2);
-	touch(0x208000, HOST_READ);
-	assert_int_equal(host_faults, faults + 3);
-	mm_prefill(v, PV_HOLE_START - 0x2000, 16);
-	mm_prefill(v, ~0ull, 16);
-	host_domain_free(dom);
-}
-
 static void test_guest_read(void **state)
 {
 	char buf[32];
@@ -525,57 +508,27 @@ static void test_guest_read(void **state)
 	host_domain_free(dom);
 }
 
-/* The audit finds a leaf that stays wrong, and nothing else. */
-static void test_audit(void **state)
-{
-	gfn_t root;
-	(void)state;
-
-	host_machine_init(MIB(64), 1, "audit");
-	dom = host_domain(PV_KIND_WALKED, 2 * NPAGES, 256, PV_VTLB_MAX);
-	guest = (struct guest){ dom, 1 };
-	guest_populate(dom, 0, NPAGES);
-	guest_tag(dom, DATA, NPAGES - DATA);
-	v = host_vcpu(dom, 0);
-	host_run(v);
-	root = new_root();
-	for (u64 i = 0; i < 4; i++)
-		guest_map(&guest, root, 0x1000 + (i << 12), DATA + i, RW);
-	load(root, 0);
-	for (u32 i = 0; i < 50000; i++) {
-		host_ns += 1000000;
-		touch(0x1000 + ((i & 3) << 12), HOST_WRITE);
-		if (i % 100 == 0) {
-			guest_map(&guest, root, 0x2000, DATA + i / 100, RW);
-			aspace_flush(v, PV_FOREVER, 0x2000, 0x3000, 0);
-		}
-		host_event(v);
-	}
-	assert_int_equal(dom->mm.audit_findings, 0);
-	guest_map(&guest, root, 0x2000, DATA + 77, RW); /* and never flushes */
-	for (u32 i = 0; i < 50000 && !dom->mm.audit_findings; i++) {
-		host_ns += 1000000;
-		touch(0x2000, HOST_READ);
-		host_event(v);
-	}
-	assert_int_equal(dom->mm.audit_findings, 1);
-	host_domain_free(dom);
-	mm_audit_enabled = false;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_linear),	     cmocka_unit_test(test_set_root),
-		cmocka_unit_test(test_rights),	     cmocka_unit_test(test_drop_elsewhere),
-		cmocka_unit_test(test_accessed_dirty), cmocka_unit_test(test_flush),
-		cmocka_unit_test(test_keep),	     cmocka_unit_test(test_large),
-		cmocka_unit_test(test_splinter),     cmocka_unit_test(test_1g),
-		cmocka_unit_test(test_split_join),   cmocka_unit_test(test_kernel_root),
-		cmocka_unit_test(test_drop_destroy), cmocka_unit_test(test_wild_tables),
-		cmocka_unit_test(test_capacity),     cmocka_unit_test(test_kmem_gone),
-		cmocka_unit_test(test_prefill),	     cmocka_unit_test(test_guest_read),
-		cmocka_unit_test(test_audit),
+		cmocka_unit_test(test_linear),
+		cmocka_unit_test(test_set_root),
+		cmocka_unit_test(test_destroy_shared),
+		cmocka_unit_test(test_flush_unknown),
+		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_accessed_dirty),
+		cmocka_unit_test(test_flush),
+		cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_splinter),
+		cmocka_unit_test(test_1g),
+		cmocka_unit_test(test_split_join),
+		cmocka_unit_test(test_kernel_root),
+		cmocka_unit_test(test_drop_destroy),
+		cmocka_unit_test(test_wild_tables),
+		cmocka_unit_test(test_capacity),
+		cmocka_unit_test(test_kmem_gone),
+		cmocka_unit_test(test_guest_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

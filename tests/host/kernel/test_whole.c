@@ -3,67 +3,12 @@
  * test_whole.c - domains live on the host as they do on the machine: made, run, told and ended by hypercalls
  * through the real dispatcher.
  */
-#include <pv/abi.h>
+#include "calls.h"
 
 #include "counters.h"
-#include "domain.h"
 #include "host.h"
 #include "mm.h"
-#include "vcpu.h"
-#include "whole.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static struct domain *root;
-
-static i64 as(struct vcpu *v, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
-{
-	const u64 args[6] = { a0, a1, a2, a3, a4, a5 };
-
-	assert_true(whole_run(v));
-	return whole_call(v, nr, args);
-}
-
-#define CALL(v, nr, ...) as_(v, PV_HC_##nr, (u64[6]){ __VA_ARGS__ })
-static i64 as_(struct vcpu *v, u64 nr, const u64 *a)
-{
-	return as(v, nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-}
-
-static u64 child_make(struct domain **out)
-{
-	struct pv_dom_create args = { .name = "child", .mem_pages = 64, .kmem_pages = 128, .max_vcpus = 2,
-				      .vtlb_tables = PV_VTLB_MAX, .weight = 256 };
-	struct vcpu *v = root->vcpus[0];
-	i64 handle;
-
-	memcpy(v->vcs->batch, &args, sizeof(args));
-	handle = CALL(v, DOM_CREATE, whole_host_handle);
-	assert_true(handle > 0);
-	assert_int_equal(CALL(v, VCPU_CTL, PV_VCPU_CTL_CREATE, (u64)handle, 0), 0);
-	assert_int_equal(CALL(v, MEM_CTL, PV_MEM_CTL_POPULATE, (u64)handle, 0, 4), 4);
-	assert_int_equal(CALL(v, AS_MAP, PV_AS_MAP_MAP, (u64)handle, 0x1000, 0, 4, 3), 4);
-	for (u32 i = 2; i < MAX_DOMAINS; i++)
-		if (domains[i])
-			*out = domains[i];
-	return (u64)handle;
-}
-
-static void end(u64 handle)
-{
-	i64 r;
-
-	do
-		r = CALL(root->vcpus[0], DOM_CTL, PV_DOM_CTL_DESTROY, handle);
-	while (r == -PV_EAGAIN);
-	assert_int_equal(r, 0);
-}
+#include "sched.h"
 
 static void life(void **state)
 {
@@ -175,6 +120,92 @@ static void precedence(void **state)
 	assert_int_equal(CALL(v, CAP_CTL, PV_CAP_CTL_DROP, (u64)weak), 0);
 }
 
+static void (*usual_relax)(void);
+static struct vcpu *to_stop;
+
+/* While it waits, another CPU asks the domain of the one that waits to stop. */
+static void asked_to_stop(void)
+{
+	struct cpu *self = host_cpu;
+
+	if (to_stop) {
+		host_be(self->id ? 0 : 1);
+		sched_domain_stop(to_stop->dom);
+		host_cpu = self;
+		to_stop = NULL;
+		return;
+	}
+	usual_relax();
+}
+
+/* Two that pause each other must not wait for each other: who is to stop gives up, and nothing has changed. */
+static void pausing_each_other(void **state)
+{
+	struct vcpu *r = root->vcpus[0], *one, *two;
+	u64 h1 = 0, h2 = 0;
+	struct domain *d1, *d2;
+	i64 over;
+
+	(void)state;
+	h1 = child_make(&d1);
+	h2 = child_make(&d2);
+	assert_ptr_not_equal(d1, d2);
+	one = d1->vcpus[0];
+	two = d2->vcpus[0];
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, h1, 1), 0);
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, h2, 2), 0);
+	over = CALL(r, CAP_CTL, PV_CAP_CTL_COPY, h2, h1, PV_RIGHT_DOM_CTL);
+	assert_true(over > 0);
+	assert_int_equal(CALL(r, DOM_CTL, PV_DOM_CTL_UNPAUSE, h1), 0);
+	assert_int_equal(CALL(r, DOM_CTL, PV_DOM_CTL_UNPAUSE, h2), 0);
+	assert_true(whole_run(two));
+	assert_true(whole_run(one));
+	assert_int_equal(two->state, VCPU_RUNNING);
+	usual_relax = host_relax;
+	host_relax = asked_to_stop;
+	to_stop = one;
+	assert_int_equal(CALL(one, DOM_CTL, PV_DOM_CTL_PAUSE, (u64)over), -PV_EAGAIN);
+	host_relax = usual_relax;
+	assert_null(to_stop);
+	assert_int_equal(d2->pause_count, 0);
+	assert_true(whole_run(two));
+	assert_int_equal(CALL(one, DOM_CTL, PV_DOM_CTL_PAUSE, (u64)over), 0);
+	assert_false(whole_run(two));
+	end(h1);
+	end(h2);
+}
+
+static void looking_around(void **state)
+{
+	struct vcpu *v = root->vcpus[0], *c;
+	struct pv_dom_status status;
+	struct domain *child;
+	u64 handle = child_make(&child), error;
+	i64 host;
+	char *p;
+
+	(void)state;
+	c = child->vcpus[0];
+	assert_int_equal(CALL(v, DOM_CTL, PV_DOM_CTL_UNPAUSE, handle), 0);
+	host = CALL(v, CAP_CTL, PV_CAP_CTL_COPY, whole_host_handle, handle, PV_RIGHT_HOST_TRACE);
+	assert_true(host > 0);
+	assert_int_equal(CALL(c, HOST_CTL, PV_HOST_CTL_TRACE_READ, (u64)host, 0), -PV_ESTATE); /* nowhere to put it */
+	assert_int_equal(CALL(c, VCPU_SETUP, PV_VCPU_SETUP_SET_VCS, 0), 0);
+	assert_true(CALL(c, HOST_CTL, PV_HOST_CTL_TRACE_READ, (u64)host, 0) > 0);
+	assert_int_equal(CALL(c, HOST_CTL, PV_HOST_CTL_TRACE_READ, (u64)host, 2), -PV_ERANGE);
+	assert_int_equal(host_access(0x2000, HOST_WRITE, &p, &error), HOST_OK);
+	assert_int_equal(host_access(0x3000, HOST_WRITE, &p, &error), HOST_OK);
+	whole_time(1000);
+	assert_int_equal(CALL(v, DOM_CTL, PV_DOM_CTL_STATUS, handle), 0);
+	memcpy(&status, v->vcs->batch, sizeof(status));
+	assert_int_equal(status.vcpus, 1);
+	assert_int_equal(status.fills, child->fills);
+	assert_true(status.fills >= 2);
+	assert_true(status.run_ns >= 1000 || status.steal_ns >= 1000);
+	assert_int_equal(status.hypercalls, child->hypercalls);
+	end(handle);
+}
+
 static void off(void **state)
 {
 	(void)state;
@@ -182,13 +213,6 @@ static void off(void **state)
 			 -PV_ERANGE);
 	assert_true(CALL(root->vcpus[0], HOST_CTL, PV_HOST_CTL_POWEROFF, whole_host_handle, 1) ==
 		    WHOLE_OFF);
-}
-
-static int start(void **state)
-{
-	(void)state;
-	root = whole_start(MIB(64), 2);
-	return root ? 0 : -1;
 }
 
 int main(void)
@@ -200,8 +224,10 @@ int main(void)
 		cmocka_unit_test(start_after_shutdown),
 		cmocka_unit_test(copy_of_a_dead_grant),
 		cmocka_unit_test(precedence),
+		cmocka_unit_test(pausing_each_other),
+		cmocka_unit_test(looking_around),
 		cmocka_unit_test(off),
 	};
 
-	return cmocka_run_group_tests(tests, start, NULL);
+	return cmocka_run_group_tests(tests, calls_start, NULL);
 }

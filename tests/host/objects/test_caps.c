@@ -13,6 +13,7 @@
 #include "bits.h"
 #include "cap.h"
 #include "counters.h"
+#include "irq.h"
 #include "world.h"
 
 static struct domain *root;
@@ -139,6 +140,31 @@ static void dead_domain(void **state)
 	assert_int_equal(cap_domain(root, (u64)h, PV_RIGHT_DOM_CTL, &found), -PV_EPERM);
 }
 
+/* Lines count their capabilities: the last one frees it, by whatever way it goes. */
+static void lines(void **state)
+{
+	struct cap line = { .type = PV_CAP_IRQ, .rights = PV_RIGHT_IRQ_BIND, .index = 5 };
+	struct domain *dom;
+	i64 mine, theirs;
+	int err;
+
+	(void)state;
+	dom = world_child(root, "driver", &err);
+	assert_int_equal(irq_claim(5), 5);
+	mine = cap_insert(root, &line);
+	irq_cap_get(5);
+	theirs = cap_insert(dom, &line);
+	assert_true(mine > 0 && theirs > 0);
+	assert_int_equal(cap_drop(root, (u64)mine), 0);
+	assert_int_equal(irq_claim(5), -PV_EBUSY);
+	(void)world_destroy(dom->self);
+	assert_int_equal(irq_claim(5), 5);
+	mine = cap_insert(root, &line);
+	assert_int_equal(cap_drop(root, (u64)mine), 0);
+	assert_int_equal(irq_claim(5), 5);
+	irq_cap_put(5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +174,7 @@ int main(void)
 		cmocka_unit_test_setup(generation_wraps, setup),
 		cmocka_unit_test_setup(no_kmem, setup),
 		cmocka_unit_test_setup(dead_domain, setup),
+		cmocka_unit_test_setup(lines, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

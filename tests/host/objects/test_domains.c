@@ -215,6 +215,56 @@ static void two_destroyers(void **state)
 	assert_int_equal(root->mm.mem_quota, quota);
 }
 
+/* A CPU that was in the kernel when a domain began to die may still hold pointers to it. */
+static void not_before_all_left(void **state)
+{
+	struct domain *dom;
+	struct domain_ref ref;
+	int err;
+
+	(void)state;
+	dom = world_child_sized(root, 100, 64, &err);
+	ref = dom->self;
+	assert_int_equal(mem_populate(dom, 0, 16), 16);
+	host_be(1);
+	host_leave_guest();
+	host_be(0);
+	for (u32 i = 0; i < 50; i++) {
+		assert_int_equal(domain_destroy_step(ref), -PV_EAGAIN);
+		host_enter_guest();
+		host_leave_guest();
+	}
+	assert_int_equal(dom->mm.mem_used, 16);
+	host_be(1);
+	host_enter_guest();
+	host_run(NULL);
+	host_be(0);
+	(void)world_destroy(ref);
+	assert_null(domain_lookup(ref));
+}
+
+static void status_adds_up(void **state)
+{
+	struct pv_dom_status s;
+	struct domain *dom;
+	int err;
+
+	(void)state;
+	dom = world_child(root, "busy", &err);
+	world_vcpu(dom, 2);
+	dom->vcpus[0]->run_ns = 5;
+	dom->vcpus[0]->steal_ns = 7;
+	dom->vcpus[2]->run_ns = 10;
+	dom->vcpus[2]->steal_ns = 20;
+	domain_status(dom, &s);
+	assert_int_equal(s.vcpus, 2);
+	assert_int_equal(s.run_ns, 15);
+	assert_int_equal(s.steal_ns, 27);
+	assert_int_equal(s.mem_quota, dom->mm.mem_quota);
+	assert_string_equal((char *)s.name, "busy");
+	(void)world_destroy(dom->self);
+}
+
 static void console(void **state)
 {
 	static const char text[] = "one\ntw\x1b[2Jo\r\n\xffthree";
@@ -267,6 +317,8 @@ int main(void)
 		cmocka_unit_test_setup(end_in_the_middle, setup),
 		cmocka_unit_test_setup(pausing, setup),
 		cmocka_unit_test_setup(two_destroyers, setup),
+		cmocka_unit_test_setup(not_before_all_left, setup),
+		cmocka_unit_test_setup(status_adds_up, setup),
 		cmocka_unit_test_setup(console, setup),
 		cmocka_unit_test_setup(console_limit, setup),
 	};

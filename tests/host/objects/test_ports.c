@@ -12,7 +12,9 @@
 
 #include <cmocka.h>
 
+#include "console.h"
 #include "counters.h"
+#include "host.h"
 #include "irq.h"
 #include "port.h"
 #include "world.h"
@@ -146,6 +148,193 @@ static void peer_dies(void **state)
 	(void)world_destroy(b->self);
 	assert_int_equal(status(a, pa), PV_PORT_CLOSED_PEER);
 	assert_true(world_take_event(a, (u32)pa));
+}
+
+/* Numbers behind the table, and domains that are about to go. */
+static void out_of_reach(void **state)
+{
+	u64 pa = alloc(a), pb = alloc(b), q = alloc(a);
+	i64 key = irq_claim(6);
+
+	(void)state;
+	assert_int_equal(port_close(a, PV_MAX_PORTS), -PV_ERANGE);
+	assert_int_equal(port_eoi(a, PV_MAX_PORTS), -PV_ERANGE);
+	assert_int_equal(port_move(a, PV_MAX_PORTS, 0), -PV_ERANGE);
+	assert_int_equal(port_status(a, PV_MAX_PORTS), -PV_ERANGE);
+	assert_int_equal(port_connect(a, PV_MAX_PORTS, b, pb), -PV_ERANGE);
+	assert_int_equal(port_connect(a, pa, b, pb), 0);
+	b->state = PV_DOM_DYING;
+	assert_int_equal(port_send(a, pa), -PV_EDEAD);
+	assert_false(world_take_event(b, (u32)pb));
+	assert_int_equal(port_alloc(b), -PV_EDEAD);
+	assert_int_equal(port_connect(a, q, b, pb), -PV_EDEAD);
+	assert_int_equal(port_bind_irq(b, pb, (u32)key), -PV_EDEAD);
+	b->state = PV_DOM_RUNNING;
+	assert_int_equal(port_send(a, pa), 0);
+	irq_cap_put((u32)key);
+}
+
+static void log_listeners(void **state)
+{
+	u64 p = alloc(root), q = alloc(root);
+
+	(void)state;
+	assert_int_equal(port_bind_virq(root, p, PV_VIRQ_LOG), 0);
+	assert_int_equal(port_bind_virq(root, q, PV_VIRQ_CHILD), 0);
+	console_notify();
+	assert_true(world_take_event(root, (u32)p));
+	assert_false(world_take_event(root, (u32)q));
+	assert_int_equal(port_close(root, q), 0);
+	console_notify();
+	assert_true(world_take_event(root, (u32)p)); /* only its own port ends it */
+	assert_int_equal(port_close(root, p), 0);
+	console_notify();
+	assert_false(world_take_event(root, (u32)p));
+}
+
+/* ---- what happens between two steps of a call ---- */
+
+static u64 port_a, port_b;
+static u32 moves;
+
+static void peer_closes(void)
+{
+	assert_int_equal(port_close(b, port_b), 0);
+	(void)world_take_event(a, (u32)port_a);
+}
+
+static void peer_goes(void)
+{
+	b->state = PV_DOM_DYING;
+}
+
+/* Sending while the other end goes: it arrived before, or the sender is told. */
+static void send_meanwhile(void **state)
+{
+	static void (*const others[])(void) = { peer_closes, peer_goes };
+
+	(void)state;
+	for (u32 i = 0; i < 2; i++) {
+		u32 nth = 0;
+		bool done;
+
+		do {
+			i64 r;
+
+			port_a = alloc(a);
+			port_b = alloc(b);
+			assert_int_equal(port_connect(a, port_a, b, port_b), 0);
+			host_between(++nth, false, others[i]);
+			r = port_send(a, port_a);
+			done = host_between_done();
+			assert_true(r == 0 || r == -PV_EDEAD);
+			assert_int_equal(world_take_event(b, (u32)port_b), r == 0);
+			if (done && nth == 1)
+				assert_int_equal(r, -PV_EDEAD);
+			b->state = PV_DOM_RUNNING;
+			assert_int_equal(port_close(a, port_a), 0);
+			(void)port_close(b, port_b);
+			(void)world_take_event(b, (u32)port_b);
+		} while (done);
+		assert_true(nth > 1);
+	}
+}
+
+/* Closing both ends at once: each is closed once, nobody is told of a port that is no more. */
+static void close_meanwhile(void **state)
+{
+	u64 before = levels[LVL_PORTS];
+	u32 nth = 0;
+	bool done;
+
+	(void)state;
+	do {
+		port_a = alloc(a);
+		port_b = alloc(b);
+		assert_int_equal(port_connect(a, port_a, b, port_b), 0);
+		host_between(++nth, false, peer_closes);
+		assert_int_equal(port_close(a, port_a), 0);
+		done = host_between_done();
+		if (!done)
+			peer_closes();
+		assert_int_equal(levels[LVL_PORTS], before);
+		assert_int_equal(status(a, port_a), PV_PORT_FREE);
+		(void)world_take_event(b, (u32)port_b);
+	} while (done);
+	assert_true(nth > 2);
+}
+
+static void peer_closes_quietly(void)
+{
+	assert_int_equal(port_close(b, port_b), 0);
+}
+
+/* The same when one of them ends: nothing may be left of it. */
+static void end_meanwhile(void **state)
+{
+	u64 before = levels[LVL_PORTS];
+	u32 nth = 0;
+	bool done;
+	int err;
+
+	(void)state;
+	do {
+		port_a = alloc(a);
+		port_b = alloc(b);
+		assert_int_equal(port_connect(a, port_a, b, port_b), 0);
+		host_between(++nth, false, peer_closes_quietly);
+		(void)world_destroy(a->self);
+		done = host_between_done();
+		if (!done && status(b, port_b) != PV_PORT_FREE)
+			assert_int_equal(port_close(b, port_b), 0);
+		assert_int_equal(levels[LVL_PORTS], before);
+		(void)world_take_event(b, (u32)port_b);
+		a = world_child(root, "again", &err);
+		for (u32 p = 1; p < 32; p++)
+			(void)world_take_event(a, p);
+	} while (done && nth < 40);
+	assert_true(nth > 4);
+}
+
+/* One call of DESTROY does not close a thousand ports. */
+static void end_is_bounded(void **state)
+{
+	u64 before = levels[LVL_PORTS];
+
+	(void)state;
+	for (u32 i = 0; i < 1000; i++)
+		(void)alloc(a);
+	assert_int_equal(domain_destroy_step(a->self), -PV_EAGAIN);
+	assert_true(levels[LVL_PORTS] > before + 900);
+	(void)world_destroy(a->self);
+	assert_int_equal(levels[LVL_PORTS], before);
+}
+
+static void moves_on(void)
+{
+	assert_int_equal(port_move(a, port_a, moves % 2), 0);
+	if (++moves < 100)
+		host_between(1, false, moves_on);
+}
+
+/* Who changes a port all the time cannot keep another CPU in the kernel. */
+static void close_gives_up(void **state)
+{
+	i64 r = 0;
+
+	(void)state;
+	world_vcpu(a, 1);
+	port_a = alloc(a);
+	for (u32 nth = 1; nth < 4 && r != -PV_EBUSY; nth++) {
+		moves = 1;
+		host_between(nth, false, moves_on);
+		r = port_close(a, port_a);
+		(void)host_between_done();
+		if (!r)
+			port_a = alloc(a);
+	}
+	assert_int_equal(r, -PV_EBUSY);
+	assert_int_equal(port_close(a, port_a), 0);
 }
 
 static void edge_line(void **state)
@@ -348,6 +537,13 @@ int main(void)
 		cmocka_unit_test_setup(moving, setup),
 		cmocka_unit_test_setup(virqs, setup),
 		cmocka_unit_test_setup(peer_dies, setup),
+		cmocka_unit_test_setup(out_of_reach, setup),
+		cmocka_unit_test_setup(log_listeners, setup),
+		cmocka_unit_test_setup(send_meanwhile, setup),
+		cmocka_unit_test_setup(close_meanwhile, setup),
+		cmocka_unit_test_setup(close_gives_up, setup),
+		cmocka_unit_test_setup(end_meanwhile, setup),
+		cmocka_unit_test_setup(end_is_bounded, setup),
 		cmocka_unit_test_setup(edge_line, setup),
 		cmocka_unit_test_setup(level_line, setup),
 		cmocka_unit_test_setup(random_walk, setup),

@@ -54,6 +54,7 @@ bool host_between_done(void);
  * NULL if fewer were passed. */
 struct fail_site;
 void host_fail_arm(u64 nth);
+void host_fail_all(void); /* each, until it is over */
 const struct fail_site *host_fail_disarm(void);
 
 void host_event(struct vcpu *v); /* what every entry that is no hidden fill does */

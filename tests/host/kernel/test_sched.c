@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * test_sched.c - who runs where and when, without a hand that leads the scheduler: time passes, and the vCPUs that
+ * should run do.
+ */
+#include "calls.h"
+
+#include "host.h"
+#include "runq.h"
+#include "sched.h"
+
+#define MS 1000000ull
+
+static struct pv_dom_status status_of(u64 handle)
+{
+	struct pv_dom_status status;
+
+	assert_int_equal(CALL(root->vcpus[0], DOM_CTL, PV_DOM_CTL_STATUS, handle), 0);
+	memcpy(&status, root->vcpus[0]->vcs->batch, sizeof(status));
+	return status;
+}
+
+static struct pv_runstate runstate_of(u64 handle)
+{
+	struct pv_runstate s;
+
+	assert_int_equal(CALL(root->vcpus[0], VCPU_CTL, PV_VCPU_CTL_STATUS, handle, 0), 0);
+	memcpy(&s, root->vcpus[0]->vcs->batch, sizeof(s));
+	return s;
+}
+
+/* The root domain waits, so that the others have the machine. */
+static void root_sleeps(void)
+{
+	struct vcpu *r = root->vcpus[0];
+
+	assert_int_equal(CALL(r, WAIT, 0, PV_FOREVER), 0);
+	assert_int_equal(r->state, VCPU_BLOCKED);
+}
+
+static void root_wakes(void)
+{
+	vcpu_kick(root->vcpus[0]);
+	whole_settle();
+}
+
+static void pass(u64 ms)
+{
+	for (u64 i = 0; i < ms; i++)
+		whole_time(MS);
+}
+
+/* Two on one CPU: whoever ran alone has an end now, and both get the same. */
+static void shares(void **state)
+{
+	struct domain *a, *b;
+	u64 ha = child_run(&a, 2), hb = child_run(&b, 2), ra, rb;
+
+	(void)state;
+	root_sleeps();
+	ra = a->vcpus[0]->run_ns;
+	rb = b->vcpus[0]->run_ns;
+	pass(100);
+	root_wakes();
+	ra = status_of(ha).run_ns - ra;
+	rb = status_of(hb).run_ns - rb;
+	assert_true(ra > 40 * MS && rb > 40 * MS);
+	assert_true(ra + rb >= 99 * MS && ra + rb <= 101 * MS);
+	assert_true(status_of(ha).steal_ns >= 40 * MS); /* the time of the other */
+	assert_true(runstate_of(ha).switches >= 5);
+	end(ha);
+	end(hb);
+}
+
+/* A second one on a CPU has its turn though the first one had no end. */
+static void not_alone_any_more(void **state)
+{
+	struct domain *a, *b;
+	u64 ha = child_run(&a, 2), hb = child_make(&b);
+	struct vcpu *r = root->vcpus[0];
+
+	(void)state;
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, hb, 2), 0);
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, PV_SELF, 1), 0);
+	pass(20); /* it runs alone there */
+	assert_int_equal(a->vcpus[0]->state, VCPU_RUNNING);
+	assert_int_equal(CALL(r, DOM_CTL, PV_DOM_CTL_UNPAUSE, hb), 0);
+	pass(12);
+	assert_true(b->vcpus[0]->switches > 0);
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, PV_SELF, 0), 0);
+	end(ha);
+	end(hb);
+}
+
+/* Who wakes while a CPU has nothing to do runs at once, where it was if it can. */
+static void wakes_on_an_idle_cpu(void **state)
+{
+	struct domain *a;
+	u64 ha = child_run(&a, 0);
+	struct vcpu *c = a->vcpus[0], *r = root->vcpus[0];
+	u32 cpu;
+
+	(void)state;
+	for (u32 i = 0; i < 4; i++) {
+		assert_true(whole_run(r));
+		cpu = r->cpu ? 0 : 1;
+		assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, ha, 1ull << cpu), 0);
+		assert_int_equal(CALL(c, WAIT, 0, PV_FOREVER), 0);
+		assert_int_equal(c->state, VCPU_BLOCKED);
+		assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, ha, 0), 0);
+		assert_int_equal(CALL(r, VCPU_CTL, PV_VCPU_CTL_KICK, ha, 0), 0);
+		assert_int_equal(c->state, VCPU_RUNNING);
+		assert_int_equal(c->cpu, cpu);
+	}
+	end(ha);
+}
+
+/* A CPU with nothing to do takes from one with too much. */
+static void takes_from_the_busy(void **state)
+{
+	struct domain *a, *b;
+	u64 ha = child_run(&a, 2), hb = child_run(&b, 2);
+	struct vcpu *r = root->vcpus[0];
+
+	(void)state;
+	assert_true(whole_run(r));
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, PV_SELF, 1), 0);
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, ha, 0), 0);
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, hb, 0), 0);
+	root_sleeps();
+	pass(1);
+	assert_int_equal(a->vcpus[0]->state, VCPU_RUNNING);
+	assert_int_equal(b->vcpus[0]->state, VCPU_RUNNING);
+	root_wakes();
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, PV_SELF, 0), 0);
+	end(ha);
+	end(hb);
+}
+
+/* A new affinity moves who runs, and who waits in a queue. */
+static void moves(void **state)
+{
+	struct domain *a, *b;
+	u64 ha = child_run(&a, 2), hb = child_run(&b, 2);
+	struct vcpu *r = root->vcpus[0];
+
+	(void)state;
+	for (u32 i = 0; i < 6; i++) {
+		u64 where = i % 2 ? 2 : 1;
+
+		pass(i); /* now one runs, now the other */
+		assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, ha, where), 0);
+		assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, hb, where), 0);
+		assert_int_equal(a->vcpus[0]->cpu, where - 1);
+		assert_int_equal(b->vcpus[0]->cpu, where - 1);
+		assert_true(whole_run(a->vcpus[0]));
+		assert_int_equal(a->vcpus[0]->cpu, where - 1);
+	}
+	end(ha);
+	end(hb);
+}
+
+/* Over its cap a domain rests, though the CPU is free; in the next window it goes on by itself. */
+static void capped(void **state)
+{
+	struct domain *a;
+	u64 ha = child_run(&a, 2), before, used;
+	struct vcpu *r = root->vcpus[0];
+
+	(void)state;
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_CAP, ha, 20), 0);
+	root_sleeps();
+	pass(200);
+	before = a->run_ns;
+	pass(1000);
+	used = a->run_ns - before;
+	assert_true(used > 150 * MS && used < 250 * MS);
+	root_wakes();
+	end(ha);
+}
+
+/* A deadline that is not yet there wakes nobody, whatever other deadline is. */
+static void two_deadlines(void **state)
+{
+	struct domain *a;
+	u64 ha = child_run(&a, 0);
+	struct vcpu *c = a->vcpus[0];
+
+	(void)state;
+	assert_int_equal(CALL(c, TIMER_SET, host_ns + 5 * MS), 0);
+	assert_int_equal(CALL(c, WAIT, 0, host_ns + 9 * MS), 0);
+	pass(4);
+	assert_int_equal(c->state, VCPU_BLOCKED);
+	pass(1);
+	assert_int_not_equal(c->state, VCPU_BLOCKED);
+	assert_int_equal(c->regs.rax, 0); /* by its timer, not by its patience */
+	c->vcs->pend[0] = c->vcs->pend[1] = c->vcs->pend[2] = c->vcs->pend[3] = 0;
+	assert_int_equal(CALL(c, TIMER_SET, host_ns + 9 * MS), 0);
+	assert_int_equal(CALL(c, WAIT, 0, host_ns + 5 * MS), 0);
+	pass(5);
+	assert_int_not_equal(c->state, VCPU_BLOCKED);
+	assert_int_equal(c->regs.rax, 1);
+	assert_int_equal(CALL(c, TIMER_SET, PV_FOREVER), 0);
+	pass(9);
+	assert_int_equal(c->vcs->pend[0] | c->vcs->pend[1] | c->vcs->pend[2] | c->vcs->pend[3], 0);
+	end(ha);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shares),
+		cmocka_unit_test(not_alone_any_more),
+		cmocka_unit_test(wakes_on_an_idle_cpu),
+		cmocka_unit_test(takes_from_the_busy),
+		cmocka_unit_test(moves),
+		cmocka_unit_test(capped),
+		cmocka_unit_test(two_deadlines),
+	};
+
+	return cmocka_run_group_tests(tests, calls_start, NULL);
+}
