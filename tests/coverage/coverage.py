@@ -10,7 +10,8 @@ conditional jump. The host tests of the core are built with gcov. A way of a jum
 as reached if the host tests took every branch of its source line.
 
 It fails if an instruction of the assembly is neither executed nor in unreached.toml with the reason, if an
-entry there is out of date, or if fewer branches of C are reached than BRANCHES says.
+entry there is out of date, if fewer branches of C are reached than BRANCHES says, or if more are neither
+reached nor in unreached.toml than UNEXPLAINED says.
 """
 
 import argparse
@@ -29,8 +30,10 @@ import listing  # noqa: E402
 import machine  # noqa: E402
 import report  # noqa: E402
 
-# The least part of all branches in C that must be reached, in percent: raised when more are.
+# The least part of all branches in C that must be reached, in percent, and the most that nobody has explained:
+# raised and lowered when it gets better.
 BRANCHES = 78.0
+UNEXPLAINED = 900
 # One CPU under icount, two that really run at once, the toy kernel, memory that is audited, broken images.
 TESTS = r"^abi\.(?!races)|^system\.(toy|hello|bad-image|boot)"
 FIRST_INSNS = 24
@@ -104,6 +107,25 @@ def ways_of(code, executed, reached_on_host):
     return ways
 
 
+def excuse_branches(ways, entries):
+    """[(entry, ways)]; ways that an entry of unreached.toml says cannot be taken are `excused` from now on."""
+    excused, sources = [[] for _ in entries], {}
+    for file, found in ways.items():
+        for at, (line, direction, how) in enumerate(found):
+            if how != "never":
+                continue
+            if file not in sources:
+                path = ROOT / file
+                sources[file] = path.read_text().splitlines() if path.exists() else []
+            text = sources[file][line - 1] if 0 < line <= len(sources[file]) else ""
+            for i, entry in enumerate(entries):
+                if file == f"kernel/{entry['file']}" and entry["line"] in text:
+                    excused[i].append((line, direction))
+                    found[at] = (line, direction, "excused")
+                    break
+    return list(zip(entries, excused))
+
+
 def judge_assembly(code, executed):
     """(instructions, missing that nothing excuses, excused [(entry, instructions)], problems)."""
     entries = tomllib.loads((HERE / "unreached.toml").read_text())["unreached"]
@@ -142,7 +164,10 @@ def main():
     code = Code(build / "kernel" / "ringfence.elf", executed)
     missing, excused, stale = judge_assembly(code, executed)
     ways = ways_of(code, executed, on_host)
-    text, percent = report.write(code, executed, ways, missing, excused)
+    branches = excuse_branches(ways, tomllib.loads((HERE / "unreached.toml").read_text()).get("branch", []))
+    stale += [f"unreached.toml: the branch {entry['line']!r} of {entry['file']} is reached now, or is not there"
+              for entry, found in branches if not found]
+    text, percent, unexplained = report.write(code, executed, ways, missing, excused, branches)
     print(report.summary(text))
     if options.report:
         options.report.write_text(text)
@@ -152,6 +177,8 @@ def main():
         problems += [f"    {insn.file}:{insn.line}: {insn.function}: {insn.text}" for insn in missing]
     if percent < BRANCHES:
         problems.append(f"{percent:.1f} % of the branches are reached, {BRANCHES} % are wanted")
+    if unexplained > UNEXPLAINED:
+        problems.append(f"{unexplained} branches are neither reached nor explained, {UNEXPLAINED} at most are allowed")
     print("\n".join(problems))
     return 1 if problems else 0
 

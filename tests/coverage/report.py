@@ -14,7 +14,8 @@ nightly.coverage` measures again; `tests/coverage/coverage.py --report docs/cove
 
 A *branch* is one way of one conditional jump in machine code, named by the line it was compiled from. A branch
 that only leads to `panic()` is the way of an assertion: it is counted apart, because no test can take it
-while the kernel is right. *host* are branches that only the host tests took.
+while the kernel is right. *host* are branches that only the host tests took, *excused* those that no test can
+take, each line with its reason in `unreached.toml`.
 """
 
 
@@ -60,18 +61,29 @@ def branches(code, executed, ways):
     yield ""
     yield (f"{reached} of {whole} branches are reached ({share(reached, whole)}): {total['machine']} on QEMU and "
            f"{total['host']} more by host tests. {total['assertion']} lead to an assertion's panic. "
-           f"{total['never']} are never taken.")
+           f"{total['excused']} are excused, {total['never']} are never taken and nobody has said why.")
     yield ""
-    yield "| file | lines on QEMU | branches | QEMU | host | never | reached |"
-    yield "|-|-|-|-|-|-|-|"
+    yield "| file | lines on QEMU | branches | QEMU | host | excused | never | reached |"
+    yield "|-|-|-|-|-|-|-|-|"
     for file in sorted(lines):
         count = counts.get(file, collections.Counter())
         here = sum(count.values()) - count["assertion"]
         yield (f"| {file.removeprefix('kernel/')} | {lines[file][0]} of {lines[file][1]} | {here} | "
-               f"{count['machine']} | {count['host']} | {count['never']} | "
-               f"{share(here - count['never'], here)} |")
+               f"{count['machine']} | {count['host']} | {count['excused']} | {count['never']} | "
+               f"{share(count['machine'] + count['host'], here)} |")
     yield ""
-    return 100 * reached / whole if whole else 0
+    return (100 * reached / whole if whole else 0), total["never"]
+
+
+def excuses(branches):
+    """The lines whose branches cannot be taken."""
+    if branches:
+        yield from ("## Branches no test can take", "", "| file | line | branches | why |", "|-|-|-|-|")
+    for entry, found in branches:
+        line = entry["line"].replace("|", "\\|")
+        yield f"| {entry['file']} | `{line}` | {len(found)} | {entry['why']} |"
+    if branches:
+        yield ""
 
 
 def never(ways):
@@ -87,19 +99,19 @@ def never(ways):
     yield ""
 
 
-def write(code, executed, ways, missing, excused):
-    """(the page, percent of branches reached)."""
+def write(code, executed, ways, missing, excused, branches_excused):
+    """(the page, percent of branches reached, branches that are neither reached nor explained)."""
     text = [HEAD, textwrap.fill(f"Boots of: {', '.join(sorted(set(executed.tests)))}.", 110) + "\n", *assembly(code, executed, missing, excused)]
     rest = branches(code, executed, ways)
-    percent = 0
+    percent = unexplained = 0
     while True:
         try:
             text.append(next(rest))
         except StopIteration as end:
-            percent = end.value
+            percent, unexplained = end.value
             break
-    text += never(ways)
-    return "\n".join(text), percent
+    text += [*excuses(branches_excused), *never(ways)]
+    return "\n".join(text), percent, unexplained
 
 
 def summary(text):

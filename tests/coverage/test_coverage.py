@@ -59,6 +59,17 @@ class Coverage(unittest.TestCase):
         ways = coverage.ways_of(self.code, self.nothing, {(jump.file, jump.line)})[jump.file]
         self.assertTrue([way for way in ways if way[0] == jump.line and way[2] == "host"])
 
+    def test_excuses_go_by_the_line(self):
+        line = next(i for i, text in enumerate((HERE.parents[1] / "kernel/core/elf.c").read_text().splitlines(), 1)
+                    if "p->flags & PF_W && p->flags & PF_X" in text)
+        ways = {"kernel/core/elf.c": [(line, "taken", "never"), (line + 1, "taken", "never"),
+                                      (line, "not taken", "machine")]}
+        entries = [{"file": "core/elf.c", "line": "PF_W && p->flags", "why": "x"},
+                   {"file": "core/cap.c", "line": "PF_W && p->flags", "why": "y"}]
+        found = coverage.excuse_branches(ways, entries)
+        self.assertEqual([len(branches) for _, branches in found], [1, 0])
+        self.assertEqual([how for _, _, how in ways["kernel/core/elf.c"]], ["excused", "never", "machine"])
+
     def test_trampoline_is_found_in_its_page(self):
         out = pathlib.Path(self.directory.name, "machine", "1.cov")
         out.write_text("x 9e000\nx 9e001\nx 7c00\n")

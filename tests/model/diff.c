@@ -8,6 +8,7 @@
  *   --episode  replay this one alone
  *   --steps    steps of an episode (default 4000)
  *   --every    calls between two comparisons of the whole state (default 64)
+ *   --shrink   0: only say that they disagree
  *   --fail     1: before a step is played, it is tried with each thing it asks for used up (failing.c)
  *
  * Each episode runs in a child process. When the two disagree, or the child dies, the sequence is shrunk by
@@ -23,14 +24,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* There is one when coverage is measured, which a child would not write. */
+void __gcov_dump(void) __attribute__((weak));
+
 #define MAX_STEPS 100000u
 #define RESULTS 18 /* ok, progress or handle, the errors, others */
 #define MAX_TRIALS 3000
 
 static struct {
-	u64 calls, seed, steps, every, fail;
+	u64 calls, seed, steps, every, shrink, fail;
 	i64 episode;
-} options = { 400000, 1, 4000, 64, 0, -1 };
+} options = { 400000, 1, 4000, 64, 1, 0, -1 };
 
 /* What a child tells its parent; it may die at any time. */
 static struct shared {
@@ -146,7 +150,10 @@ static bool in_child(u64 seed, const struct step *steps, u64 n, bool quiet)
 		alarm(60);
 		if (quiet && !freopen("/dev/null", "w", stderr))
 			_exit(2);
-		_exit(steps ? replay(steps, n) : explore(seed));
+		status = steps ? replay(steps, n) : explore(seed);
+		if (__gcov_dump)
+			__gcov_dump();
+		_exit(status);
 	}
 	waitpid(pid, &status, 0);
 	if (WIFSIGNALED(status))
@@ -206,6 +213,10 @@ static void report(u64 episode, u64 seed)
 	       (unsigned long long)options.steps, (unsigned long long)options.every,
 	       options.fail ? " --fail 1" : "");
 	(void)seed;
+	if (!options.shrink) {
+		free(steps);
+		return;
+	}
 	memcpy(steps, shared->steps, n * sizeof(*steps));
 	n = shrink(steps, n);
 	(void)in_child(0, steps, n, false);
@@ -258,6 +269,8 @@ static void parse(int argc, char **argv)
 			options.steps = value < MAX_STEPS ? value : MAX_STEPS;
 		else if (!strcmp(argv[i], "--every"))
 			options.every = value ? value : 1;
+		else if (!strcmp(argv[i], "--shrink"))
+			options.shrink = value;
 		else if (!strcmp(argv[i], "--fail"))
 			options.fail = value;
 		else if (!strcmp(argv[i], "--episode"))
