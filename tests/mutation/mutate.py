@@ -20,30 +20,27 @@ HEADER = """/* SPDX-License-Identifier: BSD-2-Clause */
 #define MUTANTS_MAX 4096
 
 __attribute__((weak)) int mutant_at_work;
-__attribute__((weak)) unsigned char mutant_seen[MUTANTS_MAX];
+__attribute__((weak)) unsigned char mutant_seen_by_nobody[MUTANTS_MAX], *mutant_seen;
 
 char *getenv(const char *name);
 int atoi(const char *text);
-void *fopen(const char *path, const char *mode);
-unsigned long fwrite(const void *from, unsigned long size, unsigned long n, void *file);
-int fclose(void *file);
+int open(const char *path, int flags, ...);
+int ftruncate(int fd, long size);
+void *mmap(void *at, unsigned long size, int prot, int flags, int fd, long offset);
 
+/* The file is shared memory: a test may run the kernel in children that die. */
 static __attribute__((constructor)) void mutant_choose(void)
 {
-	const char *number = getenv("MUTANT");
+	const char *number = getenv("MUTANT"), *path = getenv("MUTANT_SEEN");
+	int fd;
 
-	mutant_at_work = number ? atoi(number) : 0;
-}
-
-static __attribute__((destructor)) void mutant_tell(void)
-{
-	const char *path = getenv("MUTANT_SEEN");
-	void *file = path ? fopen(path, "w") : 0;
-
-	if (!file)
+	if (mutant_seen)
 		return;
-	fwrite(mutant_seen, 1, MUTANTS_MAX, file);
-	fclose(file);
+	mutant_at_work = number ? atoi(number) : 0;
+	mutant_seen = mutant_seen_by_nobody;
+	fd = path ? open(path, 0102, 0666) : -1;
+	if (fd >= 0 && !ftruncate(fd, MUTANTS_MAX))
+		mutant_seen = mmap(0, MUTANTS_MAX, 3, 1, fd, 0);
 }
 
 #define MUTANT(n) (mutant_seen[n] = 1, mutant_at_work == (n))
@@ -60,7 +57,7 @@ CALL = re.compile(rf"^(\t+)((?:\w+->)?(?:({FLUSHES})|(?:{COUNTS}))\([^;{{}}]*\))
 # A member or a number of things that goes up or down; a pointer or an index of a loop is neither.
 REFERENCE = re.compile(r"^(\t+)((?:[\w\[\]>.()-]+(?:->|\.)\w+|nr_\w+)(?:\+\+|--| [-+]= [^;\n]+));$", re.MULTILINE)
 IF = re.compile(r"^(\t+)((?:\} )?(?:else )?if )\(", re.MULTILINE)
-LEAVES = re.compile(r"\s*(?:\{\s*)?(?:\w+\([^;]*\);\s*)?(return\b[^;]*|goto \w+);")
+LEAVES = re.compile(r"\s*(?:\{\s*(?:\w+\([^;]*\);\s*)?)?(return\b[^;]*|goto \w+);")
 TERNARY = re.compile(r"\breturn ([^?;\n]+) \? (-PV_E\w+) :")
 FUNCTION = re.compile(r"^[a-zA-Z_][^;\n=]*?\b(\w+)\([^;{]*\)\n\{", re.MULTILINE)
 

@@ -9,42 +9,44 @@ HEAD = """<!-- SPDX-License-Identifier: BSD-2-Clause -->
 
 Would the host tests notice if a check were missing? `ctest -R nightly.mutation` builds them with every mutant
 that `tests/mutation/mutate.py` finds in the part of the core that runs on the build machine, and runs them for
-each mutant they come by. `tests/mutation/run.py --report docs/mutation.md` writes this page. Mutants of races on
-QEMU are another program, `tests/abi/mutants.py`.
+each mutant they come by: first without sanitizers, then those that survive with them. It fails if a check is left
+out that no test misses, or if too few of the others are noticed. `tests/mutation/run.py --report docs/mutation.md`
+writes this page. Mutants of races on QEMU are another program, `tests/abi/mutants.py`.
 
 - *check*: an `if` that returns an error of the ABI. *guard*: one that returns anything else, or cleans up.
 - *flush*: a flush of translations left out. *count*: a reference or a number of things not counted.
 - *never*: the condition never holds. *not*: it is turned round. *dropped*: the call is left out.
 
-The same checks are also tested by the ABI suite on QEMU, which is not run here for each mutant: what survives
-may be caught there, where the table says so.
+*Excused* are mutants that change nothing a host test could notice, each with its reason (`excused.toml`); the shares
+are of the others.
 """
 
 NOT_REACHED = (None, None)
+STATES = ("killed", "survived", "not reached", "excused")
 
 
-def state(result):
+def state(mutant, results, excused):
+    if mutant.number in excused:
+        return "excused"
+    result = results[mutant.number]
     return "survived" if result is None else "not reached" if result == NOT_REACHED else "killed"
 
 
-def counts(mutants, results, key):
-    table = collections.defaultdict(collections.Counter)
-    for mutant in mutants:
-        table[key(mutant)][state(results[mutant.number])] += 1
-    return table
+def share(count):
+    judged = sum(count.values()) - count["excused"]
+    return f"{100 * count['killed'] / judged:.0f} %" if judged else "-"
 
 
 def row(name, count):
-    whole = sum(count.values())
-    came_by = whole - count["not reached"]
-    return (f"| {name} | {whole} | {count['killed']} | {count['survived']} | {count['not reached']} | "
-            f"{100 * count['killed'] / whole:.0f} % | {100 * count['killed'] / max(came_by, 1):.0f} % |")
+    return f"| {name} | {sum(count.values())} | {' | '.join(str(count[one]) for one in STATES)} | {share(count)} |"
 
 
-def table(title, mutants, results, key):
-    yield f"| {title} | mutants | killed | survived | not reached | killed of all | of those reached |"
+def table(title, mutants, results, excused, key):
+    found = collections.defaultdict(collections.Counter)
+    for mutant in mutants:
+        found[key(mutant)][state(mutant, results, excused)] += 1
+    yield f"| {title} | mutants | {' | '.join(STATES)} | noticed |"
     yield "|-|-|-|-|-|-|-|"
-    found = counts(mutants, results, key)
     for name in sorted(found):
         yield row(name, found[name])
     yield row("all", sum(found.values(), collections.Counter()))
@@ -61,22 +63,29 @@ def how_run(whole, mutants, skipped, plain):
         yield "Run without the sanitizers, which would notice more."
 
 
-def page(whole, mutants, results, why, skipped, plain):
-    lines = [HEAD, *how_run(whole, mutants, skipped, plain), "", *table("kind", mutants, results, lambda one: f"{one.kind}, {one.change}"),
-             *table("file", mutants, results, lambda one: one.file)]
-    for title, wanted in (("## Survivors", "survived"), ("## Never reached by a host test", "not reached")):
-        lines += [title, "", "| where | change | condition or call | what would kill it |", "|-|-|-|-|"]
-        for one in mutants:
-            if state(results[one.number]) == wanted:
-                text = one.text.replace("|", "\\|")
-                lines.append(f"| {one.file.removeprefix('core/')} {one.function} | {one.change} | `{text}` | "
-                             f"{why.get(one.number, '**not said**')} |")
-        lines.append("")
+def listing(title, last, mutants, text_of):
+    """One line for each mutant; nothing if there is none."""
+    if mutants:
+        yield from (title, "", f"| where | change | condition or call | {last} |", "|-|-|-|-|")
+    for one in mutants:
+        text = one.text.replace("|", "\\|")
+        yield f"| {one.file.removeprefix('core/')} {one.function} | {one.change} | `{text}` | {text_of(one)} |"
+    if mutants:
+        yield ""
+
+
+def page(whole, mutants, results, excused, skipped, plain):
+    lines = [HEAD, *how_run(whole, mutants, skipped, plain), "",
+             *table("kind", mutants, results, excused, lambda one: f"{one.kind}, {one.change}"),
+             *table("file", mutants, results, excused, lambda one: one.file)]
+    alive = [one for one in mutants if state(one, results, excused) in ("survived", "not reached")]
+    lines += listing("## Survivors", "kind", alive, lambda one: f"{one.kind}, {state(one, results, excused)}")
+    lines += listing("## Excused", "why nobody could notice", [one for one in mutants if one.number in excused],
+                     lambda one: excused[one.number])
     return "\n".join(lines)
 
 
-def summary(mutants, results):
-    count = collections.Counter(state(results[one.number]) for one in mutants)
-    whole = len(mutants)
-    return (f"{whole} mutants: {count['killed']} killed, {count['survived']} survived, "
-            f"{count['not reached']} not reached")
+def summary(mutants, results, excused):
+    count = collections.Counter(state(one, results, excused) for one in mutants)
+    return (f"{len(mutants)} mutants: " + ", ".join(f"{count[one]} {one}" for one in STATES)
+            + f"; {share(count)} of those not excused were noticed")
