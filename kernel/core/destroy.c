@@ -5,8 +5,9 @@
  *   MARK      it is dying: no lookup succeeds for work from here on; its children go to root
  *   STOP      no CPU runs its vCPUs any more
  *   PORTS     peers are told; interrupt lines are let go
+ *   QUIESCE   every CPU has left the kernel since MARK, so nobody holds a pointer from before it, nor
+ *             a place that was reserved in its capability table
  *   CAPS      I/O ports, devices (which reach its memory no more) and capabilities are let go
- *   QUIESCE   every CPU has left the kernel since MARK, so nobody holds a pointer from before it
  *   GRANTS    what it granted is revoked, what it mapped is given back
  *   MEMORY    tables and frames
  *   UNLINK    it leaves the slot table and waits among the leaving for another epoch
@@ -30,7 +31,7 @@
 #include "trace.h"
 #include "vcpu.h"
 
-enum stage { MARK, STOP, PORTS, CAPS, QUIESCE, GRANTS, MEMORY, UNLINK };
+enum stage { MARK, STOP, PORTS, QUIESCE, CAPS, GRANTS, MEMORY, UNLINK };
 
 #define STEPS_PER_CALL 4
 
@@ -82,14 +83,6 @@ static bool stage_stop(struct domain *dom)
 	return true;
 }
 
-static bool stage_caps(struct domain *dom)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(dom->ioports); i++)
-		dom->ioports[i] = (struct io_range){ 0, 0 };
-	device_release_all(dom);
-	return cap_destroy_step(dom);
-}
-
 static bool stage_quiesce(struct domain *dom)
 {
 	if (!epoch_passed(dom->destroy_epoch))
@@ -98,6 +91,14 @@ static bool stage_quiesce(struct domain *dom)
 		if (dom->vcpus[i])
 			mm_vcpu_exit(dom->vcpus[i]);
 	return true;
+}
+
+static bool stage_caps(struct domain *dom)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(dom->ioports); i++)
+		dom->ioports[i] = (struct io_range){ 0, 0 };
+	device_release_all(dom);
+	return cap_destroy_step(dom);
 }
 
 static bool stage_unlink(struct domain *dom)
@@ -120,10 +121,10 @@ static bool run_stage(struct domain *dom)
 		return stage_stop(dom);
 	case PORTS:
 		return port_destroy_step(dom);
-	case CAPS:
-		return stage_caps(dom);
 	case QUIESCE:
 		return stage_quiesce(dom);
+	case CAPS:
+		return stage_caps(dom);
 	case GRANTS:
 		return grant_destroy_step(dom);
 	case MEMORY:

@@ -275,7 +275,7 @@ int domain_pause(struct domain *dom)
 		return err;
 
 	sched_domain_stop(dom);
-	while (domain_runs(dom)) {
+	while (!domain_may_run(dom) && domain_runs(dom)) { /* else somebody has taken the pause back already */
 		if (must_stop_waiting()) {
 			undo_pause(dom);
 			return -PV_EAGAIN;
@@ -315,12 +315,12 @@ int domain_unpause(struct domain *dom)
 	spin_lock(&dom->lock);
 	first = dom->state == PV_DOM_BUILT;
 	result = unpause_locked(dom);
+	if (result > 0 && first)
+		(void)vcpu_start(dom->vcpus[0]); /* -PV_ESTATE: started explicitly before */
 	spin_unlock(&dom->lock);
 	if (result < 0)
 		return result;
 	if (result) {
-		if (first)
-			(void)vcpu_start(dom->vcpus[0]); /* -PV_ESTATE: started explicitly before */
 		sched_domain_resume(dom);
 		trace(TRACE_DOMAIN, dom->self.slot, PV_DOM_RUNNING);
 		domain_notify_parent(parent_of(dom));

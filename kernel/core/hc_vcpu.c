@@ -9,6 +9,7 @@
 #include "counters.h"
 #include "mm.h"
 #include "nospec.h"
+#include "race.h"
 #include "sched.h"
 #include "string.h"
 #include "vcpu.h"
@@ -59,6 +60,18 @@ static i64 status(struct vcpu *v, struct vcpu *target)
 	return 0;
 }
 
+/* Under dom->lock: of two that start it one is too late, and nobody writes its registers meanwhile. */
+static i64 start(struct domain *dom, struct vcpu *target)
+{
+	int err = -PV_EDEAD;
+
+	spin_lock(&dom->lock);
+	if (!domain_is_dying(dom))
+		err = dom->state == PV_DOM_SHUTDOWN ? -PV_ESTATE : vcpu_start(target);
+	spin_unlock(&dom->lock);
+	return err;
+}
+
 static i64 control(struct vcpu *v, u64 op, struct domain *dom, u64 index)
 {
 	struct vcpu *target = vcpu_of(dom, index);
@@ -70,7 +83,7 @@ static i64 control(struct vcpu *v, u64 op, struct domain *dom, u64 index)
 	if (!target)
 		return -PV_ENOENT;
 	if (op == PV_VCPU_CTL_START)
-		return dom->state == PV_DOM_SHUTDOWN ? -PV_ESTATE : vcpu_start(target);
+		return start(dom, target);
 	if (op == PV_VCPU_CTL_STOP)
 		vcpu_stop_sync(target);
 	else
@@ -110,12 +123,18 @@ static bool gpr_valid(const struct pv_vcpu_gpr *r)
 	       r->mode == MODE_KERNEL && (r->root == LINEAR_ROOT || IS_ALIGNED(r->root, PAGE_SIZE));
 }
 
-static bool registers_at_rest(const struct vcpu *target)
+/* Under dom->lock, without which nothing that is at rest begins to run: START and UNPAUSE take it. */
+static i64 access_registers(struct vcpu *v, u64 op, struct vcpu *target, struct pv_vcpu_gpr *gpr)
 {
-	u32 state = atomic_load_acquire(&target->state);
+	struct domain *dom = target->dom;
+	i64 result = -PV_ESTATE;
 
-	return state == VCPU_STOPPED ||
-	       (state != VCPU_RUNNING && !domain_may_run(target->dom));
+	spin_lock(&dom->lock);
+	RACE_POINT();
+	if (target != v && sched_is_at_rest(target))
+		result = op == PV_VCPU_REGS_SET ? arch_vcpu_set_gpr(target, gpr) : arch_vcpu_get_gpr(target, gpr);
+	spin_unlock(&dom->lock);
+	return result;
 }
 
 i64 hc_vcpu_regs(struct vcpu *v, const struct hc_args *args)
@@ -142,14 +161,12 @@ i64 hc_vcpu_regs(struct vcpu *v, const struct hc_args *args)
 	if (index >= dom->max_vcpus)
 		return -PV_ERANGE;
 	target = vcpu_of(dom, index);
-	if (!batch || (target && (target == v || !registers_at_rest(target))))
+	if (!batch)
 		return -PV_ESTATE;
 	if (!target)
 		return -PV_ENOENT;
-	if (op == PV_VCPU_REGS_SET)
-		return arch_vcpu_set_gpr(target, &gpr);
-	result = arch_vcpu_get_gpr(target, &gpr);
-	if (!result)
+	result = access_registers(v, op, target, &gpr);
+	if (!result && op == PV_VCPU_REGS_GET)
 		guest_write(batch, &gpr, sizeof(gpr));
 	return result;
 }

@@ -85,6 +85,16 @@ bool sched_runs(struct vcpu *v)
 	return runs;
 }
 
+/* Under the queue's lock too, and under dom->lock, which whoever would make it run must take. */
+bool sched_is_at_rest(struct vcpu *v)
+{
+	struct runq *rq = runq_lock_of(v);
+	bool rests = v->state == VCPU_STOPPED || (v->state != VCPU_RUNNING && !domain_may_run(v->dom));
+
+	spin_unlock(&rq->lock);
+	return rests;
+}
+
 /* ---- choosing ---- */
 
 /* What becomes of the vCPU that ran until now. */
@@ -405,6 +415,20 @@ static void wait_not_running(struct vcpu *v)
 	}
 }
 
+/* Until v has stopped; it may have been started again since, and would be waited for without an end. */
+static void wait_stopped(struct vcpu *v)
+{
+	struct vcpu *self = this_cpu()->current;
+
+	while (atomic_load_relaxed(&v->stop_requested) && sched_runs(v)) {
+		if (self && (atomic_load_relaxed(&self->exit_work) & WORK_STOP))
+			return;
+		cpu_relax();
+		flush_serve_mailbox();
+	}
+	(void)sched_runs(v); /* whoever took the request is through with the queue's lock */
+}
+
 /* v does not run: stop it where it is. */
 static void leave(struct runq *rq, struct vcpu *v)
 {
@@ -431,7 +455,7 @@ void sched_stop_sync(struct vcpu *v)
 		(void)atomic_fetch_or(&v->exit_work, WORK_STOP);
 		spin_unlock(&rq->lock);
 		sched_kick(v);
-		wait_not_running(v);
+		wait_stopped(v);
 		return;
 	}
 	leave(rq, v);

@@ -29,6 +29,7 @@ void sched_domain_stop(struct domain *dom);
 void sched_domain_quiesce(struct domain *dom);
 void sched_domain_resume(struct domain *dom);
 bool sched_runs(struct vcpu *v); /* on a CPU now; false stays false if its domain may not run */
+bool sched_is_at_rest(struct vcpu *v); /* dom->lock held: stopped, or its domain may not run and it has left */
 void sched_times(struct vcpu *v, u64 *run_ns, u64 *steal_ns); /* CPU time had and waited for, by now */
 void sched_vcpu_exit(struct vcpu *v); /* off every queue and list; does not run any more */
 

@@ -49,7 +49,7 @@ MUTANTS = [
     ("a kick is not remembered", "core/vcpu.c",
      "	atomic_store_seq(&v->kicked, 1u);\n", "", "race_hotplug_ipi"),
     ("stop does not wait", "core/sched.c",
-     "		sched_kick(v);\n		wait_not_running(v);\n		return;\n",
+     "		sched_kick(v);\n		wait_stopped(v);\n		return;\n",
      "		sched_kick(v);\n		return;\n", "race_hotplug_ipi"),
 ]
 

@@ -225,12 +225,14 @@ static enum fault_result no_page(const struct mm *mm)
 	return mm->limbo.first || mm->limbo_new.first ? FAULT_RESUME : FAULT_FATAL;
 }
 
+/* Without a kernel root there is nothing to go on with: its kernel half may know what to do. */
 static enum fault_result fault_low_detached(struct vcpu *v)
 {
-	struct aspace *as = NULL;
+	struct aspace *as;
 
-	if (v->dom->mm.kernel_root != NO_GFN)
-		as = aspace_obtain(v, v->dom->mm.kernel_root);
+	if (v->dom->mm.kernel_root == NO_GFN)
+		return FAULT_INJECT;
+	as = aspace_obtain(v, v->dom->mm.kernel_root);
 	if (!as)
 		return no_page(&v->dom->mm);
 	aspace_enter(v, as);

@@ -440,6 +440,28 @@ SMALL_CACHES(flush_makes_changes_seen, "PVABI-WLK-007.1");
 SMALL_CACHES(upgrade_without_flush, "PVABI-WLK-005.1");
 SMALL_CACHES(two_roots, "PVABI-WLK-016.1");
 SMALL_CACHES(drop_and_destroy, "PVABI-WLK-015.1");
+
+/* It stands in what it destroys: the page fault that follows cannot be taken anywhere. */
+PV_TEST(destroy_the_ground, "PVABI-WLK-022.1", WALKED, .reason = PV_REASON_DOUBLE_FAULT, .code = 14)
+{
+	u64 *ground = pt_new_root();
+
+	events_on(0);
+	CHECK_OK(HC(AS_LOAD_ROOT, root_gpa(ground), 0));
+	OP(AS_CTL, DESTROY, root_gpa(ground));
+}
+
+PV_TEST(destroy_back_to_kernel_root, "PVABI-WLK-022.1", WALKED)
+{
+	u64 *ground = pt_new_root(), *kernel_root = pt_new_root();
+
+	events_on(0);
+	CHECK_OK(HC(AS_LOAD_ROOT, root_gpa(ground), 0));
+	CHECK_OK(OP(AS_CTL, SET_KERNEL_ROOT, root_gpa(kernel_root)));
+	CHECK_OK(OP(AS_CTL, DESTROY, root_gpa(ground)));
+	pt_map(kernel_root, 0x10000000000, gfn_of(ground), PT_W);
+	CHECK_EQ(try_read(0x10000000000), NO_TRAP);
+}
 SMALL_CACHES(user_syscall, "PVABI-WLK-009.2");
 SMALL_CACHES(user_faults, "PVABI-WLK-010.1");
 SMALL_CACHES(user_write_faults, "PVABI-WLK-010.1");

@@ -69,7 +69,7 @@ void counters_read(struct pv_counters *out)
  * driver touched. Releasing a frame drops the cache; the levels are read right after, when nothing
  * waits for its epoch any more.
  */
-static void counters_settled(struct pv_counters *out)
+void counters_settled(struct pv_counters *out)
 {
 	for (u32 i = 0; i < 1000; i++) {
 		populate(PV_SELF, DRIVER_WINDOW_GFN + 500, 1);
@@ -173,6 +173,13 @@ static void report_seen(void)
 			if (r->seen[nr][op])
 				report_line("# seen %u %u %#x", nr, op, r->seen[nr][op]);
 	report_line("# checks %llu", (unsigned long long)r->checks);
+}
+
+void levels_compare(const struct pv_counters *before, const struct pv_counters *after)
+{
+	leak_check((const u64 *)before, (const u64 *)after);
+	if (driver_verdict.verdict == VERDICT_FAIL)
+		longjmp(driver_loop, 1);
 }
 
 static bool run_case(u32 index, u32 number)

@@ -24,6 +24,10 @@ u64 abi_case_count(void);
 void driver_main(void) __attribute__((noreturn));
 void report_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* The kernel's levels when nothing waits for its epoch any more; and the end of the case if two readings differ. */
+void counters_settled(struct pv_counters *out);
+void levels_compare(const struct pv_counters *before, const struct pv_counters *after);
+
 /* loader.c: finds this very program in the boot image and keeps it ready for copying. */
 void loader_init(void);
 extern u32 current_index;	 /* of the running case, told to its children */
