@@ -35,6 +35,7 @@
 #define ARCH_CAP_RDCL_NO BIT(0)
 #define ARCH_CAP_SKIP_L1DFL BIT(3)
 #define MTRR_DEF_WB 0xc06ull
+#define MISC_ENABLE_FAST_STRING BIT(0)
 
 static i64 read_base(struct vcpu *v, u32 index, u64 *value)
 {
@@ -86,6 +87,9 @@ i64 msr_read(struct vcpu *v, u32 index, u64 *value)
 	case MSR_MTRR_DEF_TYPE:
 		*value = MTRR_DEF_WB;
 		return 0;
+	case MSR_MISC_ENABLE: /* else Linux on Intel copies without REP */
+		*value = MISC_ENABLE_FAST_STRING;
+		return 0;
 	case MSR_CSTAR:
 	case MSR_FMASK:
 	case MSR_SYSENTER_CS:
@@ -97,7 +101,6 @@ i64 msr_read(struct vcpu *v, u32 index, u64 *value)
 	case MSR_UCODE_REV:
 	case MSR_MTRRCAP:
 	case MSR_MISC_FEATURES:
-	case MSR_MISC_ENABLE:
 	case MSR_AMD_HWCR:
 	case MSR_AMD_DE_CFG:
 		return 0;
