@@ -3,6 +3,7 @@
  * traps.c - instructions that trap: privileged ones must be refused to a program although its
  * kernel runs at the same privilege level, and traps must name the right instruction.
  */
+#include <cpuid.h>
 #include "gt.h"
 #include "probes.h"
 
@@ -77,11 +78,21 @@ static const struct bytes privileged[] = {
 	INSN("wrmsr", SIGSEGV, 0, 0x0f, 0x30),
 	INSN("swapgs", SIGSEGV, 0, 0x0f, 0x01, 0xf8),
 	INSN("sysretq", SIGSEGV, 0, 0x48, 0x0f, 0x07),
-	INSN("xsetbv", SIGSEGV, 0, 0x0f, 0x01, 0xd1),
 };
+
+/* Without it XGETBV and XSETBV are unknown. */
+static bool has_osxsave(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_OSXSAVE);
+}
 
 static void privileged_instructions(void)
 {
+	const struct bytes xsetbv = INSN("xsetbv", has_osxsave() ? SIGSEGV : SIGILL, 0, 0x0f, 0x01, 0xd1);
+
+	try_bytes(&xsetbv);
 	for (size_t i = 0; i < sizeof(privileged) / sizeof(privileged[0]); i++)
 		try_bytes(&privileged[i]);
 }
@@ -120,7 +131,6 @@ static void allowed_instructions(void)
 	static const struct bytes allowed[] = {
 		INSN("cpuid", 0, 0, 0x53, 0x0f, 0xa2, 0x5b),
 		INSN("rdtsc", 0, 0, 0x0f, 0x31),
-		INSN("xgetbv", 0, 0, 0x0f, 0x01, 0xd0),
 		INSN("pause", 0, 0, 0xf3, 0x90),
 		INSN("lar", 0, 0, 0x0f, 0x02, 0xc0),
 		INSN("lsl", 0, 0, 0x0f, 0x03, 0xc0),
@@ -131,7 +141,9 @@ static void allowed_instructions(void)
 		INSN("prefetchw", 0, 0, 0x0f, 0x0d, 0x0c, 0x24),
 		INSN("cld", 0, 0, 0xfc),
 	};
+	const struct bytes xgetbv = INSN("xgetbv", has_osxsave() ? 0 : SIGILL, 0, 0x0f, 0x01, 0xd0);
 
+	try_bytes(&xgetbv);
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		try_bytes(&allowed[i]);
 }
