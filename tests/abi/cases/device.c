@@ -107,7 +107,7 @@ PV_DRIVER_TEST(config_ports_kept, "PVABI-HST-010.1")
 
 PV_DRIVER_TEST(dev_assigned_once, "PVABI-DEV-003.1")
 {
-	u64 a = empty_domain(4, 64), b = empty_domain(4, 64), dev = device_cap(DEV_EDU);
+	u64 dev = device_cap(DEV_EDU), a = empty_domain(4, 64), b = empty_domain(4, 64);
 	struct pv_dev_info info;
 	struct pv_dom_status s;
 
@@ -155,7 +155,7 @@ static void refused(u64 dev, u64 off, u64 width)
 
 PV_DRIVER_TEST(dev_config_write, "PVABI-DEV-005.1")
 {
-	u64 dom = empty_domain(4, 64), dev = device_cap(DEV_RNG);
+	u64 dev = device_cap(DEV_RNG), dom = empty_domain(4, 64);
 	u64 msix = capability(dev, CAP_MSIX), command = cfg(dev, CFG_COMMAND, 2);
 
 	CHECK_OK(OP(DEV_CTL, ASSIGN, dev, dom, PV_DEV_TRUSTED));
@@ -179,7 +179,7 @@ PV_DRIVER_TEST(dev_config_write, "PVABI-DEV-005.1")
 
 PV_DRIVER_TEST(dev_config_vendor, "PVABI-DEV-014.1")
 {
-	u64 dom = empty_domain(4, 64), dev = device_cap(DEV_RNG), at = capability(dev, CAP_VENDOR), use;
+	u64 dev = device_cap(DEV_RNG), dom = empty_domain(4, 64), at = capability(dev, CAP_VENDOR), use;
 
 	while (at && (cfg(dev, at, 1) != CAP_VENDOR || cfg(dev, at + 3, 1) != VIRTIO_CONFIG))
 		at = cfg(dev, at + 1, 1);
@@ -238,7 +238,7 @@ PV_ROW(dev_map_refused, "PVABI-DEV-007.1", run_driver_of_rng, PARTS(map_what_is_
 /* A page far from any other for each call: each needs tables. */
 PV_DRIVER_TEST(dev_map_starved, "PVABI-DEV-007.1 PVABI-GEN-012.1")
 {
-	u64 dom = empty_domain(4, 64), dev = device_cap(DEV_EDU), gfn = 0;
+	u64 dev = device_cap(DEV_EDU), dom = empty_domain(4, 64), gfn = 0;
 	i64 result;
 
 	CHECK_OK(OP(DEV_CTL, ASSIGN, dev, dom, 0));
@@ -366,11 +366,11 @@ static void bind_wrongly(void)
 	CHECK_OK(OP(PORT_CTL, CLOSE, ports[1]));
 	CHECK_OK(OP(DEV_CTL, BIND_MSI, dev, PLACES, other));
 }
-PV_ROW(dev_bind_errors, "PVABI-GEN-012.1 PVABI-DEV-008.1", run_driver_of_rng, PARTS(bind_wrongly));
+PV_ROW(dev_bind_errors, "PVABI-DEV-008.1 PVABI-GEN-012.1", run_driver_of_rng, PARTS(bind_wrongly));
 
-PV_DRIVER_TEST(dev_bind_not_mine, "PVABI-GEN-012.1 PVABI-DEV-008.1")
+PV_DRIVER_TEST(dev_bind_not_mine, "PVABI-DEV-008.1 PVABI-GEN-012.1")
 {
-	u64 dom = empty_domain(4, 64), dev = device_cap(DEV_RNG), port = port_new();
+	u64 dev = device_cap(DEV_RNG), dom = empty_domain(4, 64), port = port_new();
 	u64 weak = TRY(OP(CAP_CTL, COPY, dev, PV_SELF, PV_RIGHT_DEV_ASSIGN));
 
 	CHECK_ERR(OP(DEV_CTL, BIND_MSI, weak, 0, port), EPERM);
@@ -382,7 +382,6 @@ PV_DRIVER_TEST(dev_bind_not_mine, "PVABI-GEN-012.1 PVABI-DEV-008.1")
 	CHECK_OK(OP(PORT_CTL, CLOSE, port));
 	CHECK_OK(dom_destroy(dom));
 }
-
 
 /* ---- the end of its domain ---- */
 

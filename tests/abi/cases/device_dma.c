@@ -10,7 +10,7 @@ PV_DRIVER_TEST(dev_dma_needs_trust, "PVABI-DEV-010.1")
 {
 	if (has_iommu(DEV_EDU))
 		abi_skip("an IOMMU confines it");
-	u64 dom = empty_domain(4, 64), dev = device_cap(DEV_EDU);
+	u64 dev = device_cap(DEV_EDU), dom = empty_domain(4, 64);
 	u64 command = cfg(dev, CFG_COMMAND, 2);
 
 	populate(dom, 16, 1);
@@ -41,7 +41,7 @@ PV_ROW(dev_message_needs_trust, "PVABI-DEV-010.1", run_untrusted_driver, PARTS(b
 
 PV_DRIVER_TEST(dev_dma_ranges, "PVABI-DEV-011.1 PVABI-GEN-012.1")
 {
-	u64 dom = empty_domain(64, 64), dev = device_cap(DEV_EDU);
+	u64 dev = device_cap(DEV_EDU), dom = empty_domain(64, 64);
 
 	populate(dom, 16, 40);
 	CHECK_OK(OP(DEV_CTL, ASSIGN, dev, dom, PV_DEV_TRUSTED));

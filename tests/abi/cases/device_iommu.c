@@ -238,7 +238,7 @@ PV_DRIVER_TEST(dev_dma_starved, "PVABI-DEV-015.1 PVABI-GEN-012.1")
 {
 	if (!has_iommu(DEV_EDU))
 		abi_skip(NO_IOMMU);
-	u64 dom = empty_domain(256, 64), dev = device_cap(DEV_EDU), gfn = 0;
+	u64 dev = device_cap(DEV_EDU), dom = empty_domain(256, 64), gfn = 0;
 	i64 result;
 
 	CHECK_OK(OP(DEV_CTL, ASSIGN, dev, dom, 0));

@@ -51,9 +51,10 @@ u64 cfg(u64 dev, u64 off, u64 width)
 
 struct child *driver_of(u32 id, u64 flags, u64 *dev)
 {
-	struct child *c = child_make(0);
+	struct child *c;
 
-	*dev = device_cap(id);
+	*dev = device_cap(id); /* first: a machine without it skips the case */
+	c = child_make(0);
 	CHECK_OK(OP(DEV_CTL, ASSIGN, *dev, c->dom, flags));
 	c->share->word[0] = child_give(c, *dev, PV_RIGHT_DEV_USE);
 	return c;
