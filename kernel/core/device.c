@@ -7,6 +7,7 @@
  */
 #include "device.h"
 
+#include "arch.h"
 #include "bits.h"
 #include "iommu.h"
 #include "irq.h"
@@ -31,6 +32,7 @@ struct device {
 	struct dma_range ranges[PV_DEV_DMA_RANGES];
 	struct iopt iopt;
 	u32 faults; /* since it was assigned */
+	u64 reset_until_ns; /* nobody's, and being reset; 0: not */
 };
 
 static struct spinlock device_lock = SPINLOCK_INIT;
@@ -124,6 +126,17 @@ void device_cap_put(u32 nr)
 
 /* ---- whose it is ---- */
 
+static bool reset_over(struct device *d)
+{
+	if (!d->reset_until_ns)
+		return true;
+	if (clock_now_ns() < d->reset_until_ns)
+		return false;
+	pci_reset_end(fn_of(d));
+	d->reset_until_ns = 0;
+	return true;
+}
+
 /* A domain that is marked dying releases its devices later, and takes this lock for it: either it is seen
  * dying here, or it will find the device. */
 int device_assign(u32 nr, struct domain *dom, bool trusted)
@@ -136,6 +149,8 @@ int device_assign(u32 nr, struct domain *dom, bool trusted)
 		err = -PV_EDEAD;
 	else if (d->dom)
 		err = -PV_EBUSY;
+	else if (!reset_over(d))
+		err = -PV_EAGAIN;
 	else
 		*d = (struct device){ .caps = d->caps, .dom = dom, .trusted = trusted };
 	spin_unlock(&device_lock);
@@ -158,6 +173,8 @@ void device_release_all(struct domain *dom)
 			iopt_free(dom, &d->iopt);
 		}
 		*d = (struct device){ .caps = d->caps };
+		if (pci_reset_start(fn_of(d)))
+			d->reset_until_ns = clock_now_ns() + PCI_RESET_NS;
 	}
 	spin_unlock(&device_lock);
 }

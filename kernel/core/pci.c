@@ -33,6 +33,10 @@
 #define CAP_PCIE 0x10
 #define CAP_MSIX 0x11
 #define MAX_CAPS 48
+#define PCIE_ABILITIES 4
+#define PCIE_CAN_RESET BIT(28)
+#define PCIE_CONTROL 8u
+#define PCIE_RESET 0x8000u
 #define PCIE_ROOT_PORT 4 /* types of PCI Express function; 5 is the upper end of a switch */
 #define PCIE_DOWNSTREAM 6
 
@@ -105,11 +109,11 @@ static u8 open_bits(const struct pci_fn *fn, u32 off, bool owner)
 	case PCI_IRQ_LINE:
 		return 0xff;
 	}
-	if (fn->pcie && off - fn->pcie >= 8 && off - fn->pcie < 12) {
+	if (fn->pcie && off >= fn->pcie + PCIE_CONTROL && off < fn->pcie + PCIE_CONTROL + 4) {
 		/* device control without payload size, read request size and reset; device status */
 		static const u8 control[] = { 0x1f, 0x0f, 0xff, 0xff };
 
-		return control[off - fn->pcie - 8];
+		return control[off - fn->pcie - PCIE_CONTROL];
 	}
 	return 0;
 }
@@ -134,6 +138,33 @@ int pci_write(const struct pci_fn *fn, u32 off, u32 width, u32 value, bool dma, 
 void pci_bus_master_off(const struct pci_fn *fn)
 {
 	command(fn, COMMAND_MASTER, 0);
+}
+
+/* ---- reset ---- */
+
+bool pci_reset_start(const struct pci_fn *fn)
+{
+	if (fn->can_reset)
+		update(fn, fn->pcie + PCIE_CONTROL, 2, 0, PCIE_RESET);
+	return fn->can_reset;
+}
+
+void pci_reset_end(const struct pci_fn *fn)
+{
+	spin_lock(&pci_lock);
+	for (u32 i = 0; i < PV_DEV_BARS; i++) {
+		const struct pv_dev_bar *bar = &fn->bars[i];
+
+		if (!bar->size)
+			continue;
+		arch_pci_write(fn->bdf, PCI_BAR0 + 4 * i, 4, (u32)bar->base);
+		if (bar->flags & PV_BAR_64)
+			arch_pci_write(fn->bdf, PCI_BAR0 + 4 * i + 4, 4, (u32)(bar->base >> 32));
+	}
+	arch_pci_write(fn->bdf, PCI_IRQ_LINE, 1, fn->irq_line);
+	arch_pci_write(fn->bdf, fn->pcie + PCIE_CONTROL, 2, fn->control);
+	arch_pci_write(fn->bdf, PCI_COMMAND, 2, fn->command);
+	spin_unlock(&pci_lock);
 }
 
 /* ---- what may be mapped ---- */
@@ -332,6 +363,11 @@ static void read_caps(struct pci_fn *fn)
 static void set_up(struct pci_fn *fn)
 {
 	command(fn, COMMAND_MASTER, 0);
+	fn->command = (u16)raw(fn, PCI_COMMAND, 2);
+	if (fn->pcie) {
+		fn->can_reset = raw(fn, fn->pcie + PCIE_ABILITIES, 4) & PCIE_CAN_RESET;
+		fn->control = (u16)(raw(fn, fn->pcie + PCIE_CONTROL, 2) & ~PCIE_RESET);
+	}
 	if (fn->msix && !read_msix(fn)) {
 		log_warn("pci: %x: no use of its MSI-X table\n", fn->bdf);
 		fn->msix = 0;

@@ -23,7 +23,7 @@ warn_unused_result i64 device_claim(u64 bdf);
 void device_cap_get(u32 nr);
 void device_cap_put(u32 nr);
 
-/* -PV_EDEAD, -PV_EBUSY */
+/* -PV_EDEAD, -PV_EBUSY; -PV_EAGAIN: it is being reset since its last domain ended */
 warn_unused_result int device_assign(u32 nr, struct domain *dom, bool trusted);
 /* dom is being destroyed and runs nowhere: its functions are nobody's and reach its memory no more. */
 void device_release_all(struct domain *dom);

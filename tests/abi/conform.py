@@ -131,7 +131,7 @@ def boot(options, words, cpus, iommu, image):
                            cpus=max(cpus, options.cpus), cpu=options.cpu,
                            icount=not options.real_time and cpus == 1,
                            append=f"panic=exit {words}", mem=MEMORY, iommu=iommu,
-                           extra=pvrun.DEVICES)
+                           extra=pvrun.DEVICES[iommu])
     return pvrun.boot(machine, options.build)
 
 

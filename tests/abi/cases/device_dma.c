@@ -15,7 +15,7 @@ PV_DRIVER_TEST(dev_dma_needs_trust, "PVABI-DEV-010.1")
 
 	populate(dom, 16, 1);
 	CHECK_ERR(OP(DEV_CTL, CFG_WRITE, dev, CFG_COMMAND, 2, command | COMMAND_MASTER), ESTATE);
-	CHECK_OK(OP(DEV_CTL, ASSIGN, dev, dom, 0));
+	device_assign(dev, dom, 0);
 	CHECK_ERR(OP(DEV_CTL, DMA_MAP, dev, 16, 1), ESTATE);
 	CHECK_ERR(OP(DEV_CTL, DMA_ADDR, dev, 16), ESTATE);
 	CHECK_ERR(OP(DEV_CTL, CFG_WRITE, dev, CFG_COMMAND, 2, command | COMMAND_MASTER), ESTATE);
@@ -44,7 +44,7 @@ PV_DRIVER_TEST(dev_dma_ranges, "PVABI-DEV-011.1 PVABI-GEN-012.1")
 	u64 dev = device_cap(DEV_EDU), dom = empty_domain(64, 64);
 
 	populate(dom, 16, 40);
-	CHECK_OK(OP(DEV_CTL, ASSIGN, dev, dom, PV_DEV_TRUSTED));
+	device_assign(dev, dom, PV_DEV_TRUSTED);
 	for (u64 i = 0; i < PV_DEV_DMA_RANGES; i++)
 		CHECK_EQ(OP(DEV_CTL, DMA_MAP, dev, 16 + 4 * i, 2), 2);
 	CHECK_ERR(OP(DEV_CTL, DMA_MAP, dev, 52, 1), ENOSPC);

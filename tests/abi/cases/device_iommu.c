@@ -121,7 +121,7 @@ static void run_attacker(void)
 		struct child *c = child_make(0);
 		u64 gfn = c->info.heap_end / PAGE_BYTES - 3;
 
-		CHECK_OK(OP(DEV_CTL, ASSIGN, dev, c->dom, 0)); /* trusted or not makes no difference */
+		device_assign(dev, c->dom, 0); /* trusted or not makes no difference */
 		CHECK_EQ(OP(DEV_CTL, DMA_MAP, dev, gfn, 1), 1);
 		c->share->word[0] = child_give(c, dev, PV_RIGHT_DEV_USE);
 		c->share->word[2] = gfn;
@@ -193,7 +193,7 @@ PV_DRIVER_TEST(dev_nothing_inherited, "PVABI-DEV-012.1 PVABI-DEV-015.1", PARTS(u
 		struct child *c = child_make(part);
 		u64 gfn = c->info.heap_end / PAGE_BYTES - 3;
 
-		CHECK_OK(OP(DEV_CTL, ASSIGN, dev, c->dom, 0));
+		device_assign(dev, c->dom, 0);
 		if (!part)
 			CHECK_EQ(OP(DEV_CTL, DMA_MAP, dev, gfn, 1), 1);
 		c->share->word[0] = child_give(c, dev, PV_RIGHT_DEV_USE);
@@ -213,8 +213,8 @@ PV_DRIVER_TEST(dev_forged_message, "PVABI-DEV-017.1", PARTS(forge_messages, list
 	struct child *attacker = child_make(0), *victim = child_make(1);
 	u64 gfn = attacker->info.heap_end / PAGE_BYTES - 3;
 
-	CHECK_OK(OP(DEV_CTL, ASSIGN, edu_cap, attacker->dom, PV_DEV_TRUSTED));
-	CHECK_OK(OP(DEV_CTL, ASSIGN, rng, victim->dom, PV_DEV_TRUSTED));
+	device_assign(edu_cap, attacker->dom, PV_DEV_TRUSTED);
+	device_assign(rng, victim->dom, PV_DEV_TRUSTED);
 	CHECK_EQ(OP(DEV_CTL, DMA_MAP, edu_cap, gfn, 1), 1);
 	attacker->share->word[0] = child_give(attacker, edu_cap, PV_RIGHT_DEV_USE);
 	attacker->share->word[2] = gfn;
@@ -241,7 +241,7 @@ PV_DRIVER_TEST(dev_dma_starved, "PVABI-DEV-015.1 PVABI-GEN-012.1")
 	u64 dev = device_cap(DEV_EDU), dom = empty_domain(256, 64), gfn = 0;
 	i64 result;
 
-	CHECK_OK(OP(DEV_CTL, ASSIGN, dev, dom, 0));
+	device_assign(dev, dom, 0);
 	populate(dom, 16, 2);
 	CHECK_EQ(OP(DEV_CTL, DMA_MAP, dev, 16, 1), 1);
 	do {

@@ -31,6 +31,17 @@ u64 device_bdf(u32 id)
 	return info.bdf;
 }
 
+void device_assign(u64 dev, u64 dom, u64 flags)
+{
+	u64 end = clock_ns() + 1000 * PATIENCE * MS;
+	i64 result;
+
+	do
+		result = OP(DEV_CTL, ASSIGN, dev, dom, flags);
+	while (result == -PV_EAGAIN && clock_ns() < end && HC(WAIT, 0, clock_ns() + MS) >= 0);
+	CHECK_OK(result);
+}
+
 u64 device_cap(u32 id)
 {
 	return TRY(OP(DEV_CTL, CAP, host, device_bdf(id)));
@@ -55,7 +66,7 @@ struct child *driver_of(u32 id, u64 flags, u64 *dev)
 
 	*dev = device_cap(id); /* first: a machine without it skips the case */
 	c = child_make(0);
-	CHECK_OK(OP(DEV_CTL, ASSIGN, *dev, c->dom, flags));
+	device_assign(*dev, c->dom, flags);
 	c->share->word[0] = child_give(c, *dev, PV_RIGHT_DEV_USE);
 	return c;
 }

@@ -15,6 +15,7 @@ void device_find(u32 id, struct pv_dev_info *out); /* what LIST says of it */
 u64 device_bdf(u32 id);
 u64 device_cap(u32 id); /* a capability with every right */
 bool has_iommu(u32 id);
+void device_assign(u64 dev, u64 dom, u64 flags); /* once its reset is over */
 
 #define CFG_COMMAND 0x04
 #define COMMAND_MEMORY 0x2ull

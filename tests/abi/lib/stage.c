@@ -126,7 +126,7 @@ static void set_devices(u32 right)
 	values[S_DEV_BDF] = device_bdf(DEV_RNG);
 	values[S_WEAK_DEV] = copy_of(dev, PV_RIGHT_DEV_ALL & ~right);
 	values[S_FREE_DEV] = device_cap(DEV_EDU);
-	CHECK_OK(OP(DEV_CTL, ASSIGN, dev, dom, PV_DEV_TRUSTED));
+	device_assign(dev, dom, PV_DEV_TRUSTED);
 	CHECK_EQ(OP(DEV_CTL, MAP, dev, 4, 0, 48, 1), 1);
 	CHECK_EQ(OP(DEV_CTL, DMA_MAP, dev, 17, 1), 1);
 }
