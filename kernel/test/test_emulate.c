@@ -17,6 +17,7 @@
 
 #include "arch.h"
 #include "counters.h"
+#include "cpu_features.h"
 #include "domain.h"
 #include "guest.h"
 #include "mm.h"
@@ -90,6 +91,8 @@ i64 msr_write(struct vcpu *v, u32 index, u64 value)
 	seen.msr_value = value;
 	return index == 0x10 ? 0 : -PV_ENOENT;
 }
+
+struct cpu_features cpu_features = { .fsgsbase = true };
 
 bool xcr0_is_valid(u64 value)
 {
@@ -212,6 +215,7 @@ static void control_registers(void **state)
 	assert_int_equal(vcpu.regs.r9, 0x7000);
 	DONE(0x0f, 0x20, 0xe3);
 	assert_true(vcpu.regs.rbx & CR4_PAE);
+	assert_int_equal(vcpu.regs.rbx & (CR4_FSGSBASE | CR4_OSXSAVE), CR4_FSGSBASE);
 	vcpu.regs.rdi = 9;
 	DONE(0x44, 0x0f, 0x20, 0xc7); /* cr8 -> rdi */
 	assert_int_equal(vcpu.regs.rdi, 0);

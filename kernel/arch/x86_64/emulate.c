@@ -9,6 +9,7 @@
 #include "arch.h"
 #include "bits.h"
 #include "counters.h"
+#include "cpu_features.h"
 #include "domain.h"
 #include "guest.h"
 #include "mm.h"
@@ -67,7 +68,7 @@ static bool cr_read(struct vcpu *v, u32 n, u64 *value)
 		*value = aspace_root(v);
 		return true;
 	case 4:
-		*value = CR4_GUEST | (read_cr4() & (CR4_FSGSBASE | CR4_OSXSAVE));
+		*value = CR4_GUEST | (cpu_features.fsgsbase ? CR4_FSGSBASE : 0) | (cpu_features.xsave ? CR4_OSXSAVE : 0);
 		return true;
 	case 8:
 		*value = 0;
