@@ -401,6 +401,8 @@ static u32 found(struct pci_fn *fn)
 	read_caps(fn);
 	if (!fn->bridge)
 		set_up(fn);
+	else if (header == 1) /* lets through what those behind it send, once they may */
+		command(fn, 0, COMMAND_MASTER);
 	return header == 1 ? raw(fn, PCI_SECONDARY, 1) : 0;
 }
 

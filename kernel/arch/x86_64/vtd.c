@@ -49,6 +49,7 @@
 #define ECAP_COHERENT BIT(0)
 #define ECAP_QUEUE BIT(1)
 #define ECAP_INTERRUPTS BIT(3)
+#define ECAP_LONG_IDS BIT(4)
 
 #define CMD_TRANSLATE BIT(31)
 #define CMD_ROOT BIT(30)
@@ -77,6 +78,8 @@
 #define PRESENT 1ull
 #define IRTE_VERIFY BIT(18) /* of the upper half: the source must be this one */
 #define IRTE_LEVEL BIT(4)
+
+#define IRTA_LONG_IDS BIT(11)
 
 #define TIMEOUT_NS 100000000ull
 
@@ -249,9 +252,10 @@ bool vtd_interrupts(void)
 
 void vtd_interrupt_set(u32 index, u16 source, u8 vector, u32 dest_apic, bool level)
 {
+	u64 dest = (u64)dest_apic << (lapic_x2 ? 32 : 40);
+
 	spin_lock(&vtd_lock);
-	set_entry(interrupts[index],
-		  PRESENT | (level ? IRTE_LEVEL : 0) | (u64)vector << 16 | (u64)dest_apic << 40,
+	set_entry(interrupts[index], PRESENT | (level ? IRTE_LEVEL : 0) | (u64)vector << 16 | dest,
 		  source | IRTE_VERIFY);
 	all_units(Q_INTERRUPTS | Q_ONE | (u64)index << 32, 0);
 	spin_unlock(&vtd_lock);
@@ -312,6 +316,8 @@ static const char *unfit(const struct unit *u)
 		return "has no command queue";
 	if (!(ecap & ECAP_INTERRUPTS))
 		return "does not remap interrupts";
+	if (lapic_x2 && !(ecap & ECAP_LONG_IDS))
+		return "does not know the local APICs' long ids";
 	if (u->cap & CAP_RWBF)
 		return "needs its write buffer flushed";
 	if (CAP_DOMAINS(u->cap) < 2) /* 256 */
@@ -419,7 +425,7 @@ static void start(struct unit *u)
 	write64(u, REG_IQT, 0);
 	write64(u, REG_IQA, ptr_to_paddr(u->queue));
 	command(u, CMD_QUEUE, true);
-	write64(u, REG_IRTA, ptr_to_paddr(interrupts) | 7); /* 2^(7 + 1) entries */
+	write64(u, REG_IRTA, ptr_to_paddr(interrupts) | (lapic_x2 ? IRTA_LONG_IDS : 0) | 7); /* 2^8 entries */
 	command(u, CMD_INTERRUPT_TABLE, true);
 	queue(u, Q_CONTEXT | Q_GLOBAL, 0);
 	queue(u, Q_IOTLB | Q_GLOBAL, 0);
