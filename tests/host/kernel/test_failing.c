@@ -354,6 +354,7 @@ static void test_no_dummy(void **state)
 
 	host_machine_init(MIB(16), 1, NULL);
 	make(PV_KIND_WALKED, 200, PV_VTLB_MAX);
+	reaches(DATA << 12, HOST_READ, DATA); /* the tables are there */
 	host_fail_all();
 	assert_int_equal(host_access(ABSENT << 12, HOST_READ, &p, &error), HOST_FATAL);
 	assert_int_equal(dom->mm.dummy, 0);
