@@ -9,6 +9,10 @@
  *       the same for the stretch between two markers, `nopl 0x52460000+2*id(%rax)` to
  *       `nopl 0x52460001+2*id(%rax)`, which a benchmark plants around an operation.
  *
+ *   STEPS lives=N first=N second=N
+ *       at the end, if there were any: how often `nopl 0x52480000(%rax)` and `...01(%rax)` ran since the last
+ *       `...07(%rax)`, of which there were `lives`. So a guest counts for who watches, even if it dies.
+ *
  *   OWNER id insns=N
  *       at the end, with owner=ADDRESS: instructions of guests by VM, see owner.h.
  *
@@ -31,6 +35,8 @@
 #define LOW_END 0x0000800000000000u
 #define MARK_BASE 0x52460000u
 #define MARK_IDS 256
+#define STEP_BASE 0x52480000u
+#define STEP_RESET 7u
 #define BUDGET_STATUS 120
 #define POLL_US 20000
 
@@ -50,6 +56,7 @@ PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API_VERSION;
 
 static uint64_t counters[C_COUNT];
 static uint64_t marks[MARK_IDS][C_COUNT];
+static uint64_t steps[2], lives;
 static uint64_t budget;
 static bool exact;
 
@@ -83,6 +90,22 @@ static void at_mark(unsigned int vcpu, void *data)
 	}
 	snprintf(head, sizeof(head), "MARK %u insns=", id);
 	print_counters(head, counters, marks[id]);
+}
+
+static void at_life(unsigned int vcpu, void *data)
+{
+	(void)vcpu;
+	(void)data;
+	steps[0] = steps[1] = 0;
+	lives++;
+}
+
+static void count_steps(struct qemu_plugin_insn *insn, uint32_t step)
+{
+	if (step < 2)
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &steps[step], 1);
+	else if (step == STEP_RESET)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, at_life, QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 
 static enum counter place_of(uint64_t address)
@@ -181,6 +204,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 								   &counters[event], 1);
 		if (owner_watching())
 			owner_look_at(insn, displacement);
+		count_steps(insn, displacement - STEP_BASE);
 		if (mark < 2 * MARK_IDS)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, at_mark, QEMU_PLUGIN_CB_NO_REGS,
 							       (void *)(uintptr_t)mark);
@@ -190,6 +214,9 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 static void print_all(void)
 {
 	print_counters("COUNT total=", counters, NULL);
+	if (lives)
+		fprintf(stderr, "STEPS lives=%llu first=%llu second=%llu\n", (unsigned long long)lives,
+			(unsigned long long)steps[0], (unsigned long long)steps[1]);
 	if (owner_watching())
 		owner_print();
 	fflush(stderr);

@@ -43,6 +43,7 @@ class Result:
     insns: int | None    # instructions executed, when the plugin ran
     over: str | None     # what ended it when it did not end by itself
     owners: dict         # instructions by VM, when asked for: number the VM gave itself -> count
+    steps: str | None = None  # what a guest told the plugin of its steps
 
     @property
     def text(self):
@@ -118,8 +119,9 @@ def boot(machine, build, budget=BUDGET, wall=WALL, stdin=b"", owners=False, on_l
         over = f"{why}: {errors.strip()}"
     by_vm = {int(number): int(count)
              for number, count in re.findall(r"^OWNER (\d+) insns=(\d+)", errors, re.MULTILINE)}
+    steps = re.search(r"^STEPS (.*)", errors, re.MULTILINE)
     return Result(code, kernel, serial.decode(errors="replace"), int(insns[1]) if insns else None,
-                  over, by_vm)
+                  over, by_vm, steps and steps[1])
 
 
 def judge_ktap(result, domain, want):

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A malicious guest beside a victim (driver.c), on ringfence-race.elf with two CPUs.
+
+    run.py --build DIR [--icount] [--seed 1] [--calls 200000] [--kernel ELF] [--plant change|leak]
+    run.py --build DIR --replay FINDING.json
+
+A finding is a kernel panic, a victim that was changed, seen or stopped, levels that do not come back, or a
+machine that stands still. (QEMU 7.2 ends in an assertion of its own when a guest comes to run at address ~0: that is
+no finding, the run goes on with the next seed.) It is kept in <build>/logs/tests as seed, step of each vCPU and everything a boot
+needs. With --icount it is booted again at once and must come out equal to the instruction. With --plant the
+driver does itself what the attacker must not be able to do: the run is good if that is found and replayed.
+"""
+
+import argparse
+import hashlib
+import json
+import pathlib
+import re
+import sys
+import tempfile
+import time
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "runner")]
+
+import pvrun  # noqa: E402
+from manifest import lower, schema  # noqa: E402
+from ringfence import qemu  # noqa: E402
+
+QEMU_FLAW = "Assertion `s->pc_save != -1' failed"
+INSNS_A_CALL = 50_000  # far more than any; a machine that uses them stands still
+FIXED_INSNS = 4_000_000_000
+WALL = 28_000
+
+
+def boot(options, path):
+    """The result, what is wrong with it."""
+    machine = qemu.Machine(
+        kernel=options["kernel"], image=path, cpus=2, icount=options["icount"],
+        append=f"panic=exit race={options['seed']} evil.seed={options['seed']} evil.calls={options['calls']}"
+               + (f" evil.plant={options['plant']}" if options["plant"] else ""))
+    budget = FIXED_INSNS + INSNS_A_CALL * options["calls"]
+    result = pvrun.boot(machine, pathlib.Path(options["build"]), budget, WALL)
+    problems = [result.over] if result.over else []
+    problems += pvrun.judge_ktap(result, None, 1)[1]
+    if result.code and not result.over:
+        problems.append(f"exit status {result.code}")
+    return result, problems
+
+
+def digest(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def finding_of(options, path, result, problems):
+    seeds = re.findall(r"# life \d+ seed (\d+)", result.kernel)
+    return options | {"kernel_sha256": digest(options["kernel"]), "image_sha256": digest(path),
+                      "found_at_seed": int(seeds[-1]) if seeds else None, "steps": result.steps,
+                      "insns": result.insns, "problems": problems}
+
+
+def histogram(rows):
+    """Calls by number and error, as the attackers counted them, of the boots that came to their end."""
+    abi = tomllib.loads((ROOT / "pv-abi" / "abi.toml").read_text())
+    errors = ["done", *(error["name"] for error in abi["error"])]
+    names = [call["name"] for call in abi["hypercall"]] + ["?"]
+    if rows:
+        print(" " * 14 + "".join(f"{name:>9}" for name in errors))
+    for nr, counts in sorted(rows.items()):
+        print(f"{names[nr]:14}" + "".join(f"{count or '.':>9}" for count in counts[:len(errors)]))
+
+
+class Sums:
+    """What several boots came to together."""
+
+    def __init__(self):
+        self.begin, self.lives, self.calls, self.insns, self.died, self.rounds, self.flaws = time.monotonic(), *[0] * 6
+        self.rows = {}
+
+    def add(self, result):
+        """The lives and hypercalls of one boot; those of one that broke off as far as it came."""
+        lives = re.findall(r"# life (\d+) seed \d+ calls (\d+)", result.kernel) or [(0, 0)]
+        found = re.search(r"# evil lives=(\d+) died=(\d+) calls=(\d+) rounds=(\d+)", result.kernel)
+        self.lives += int(found[1] if found else lives[-1][0])
+        self.calls += int(found[3] if found else lives[-1][1])
+        self.insns += result.insns or 0
+        if found:
+            self.died += int(found[2])
+            self.rounds += int(found[4])
+        for nr, counts in re.findall(r"# calls (\d+)((?: \d+)+)", result.kernel):
+            old = self.rows.setdefault(int(nr), [0] * 16)
+            self.rows[int(nr)] = [a + int(b) for a, b in zip(old, counts.split())]
+
+    def report(self):
+        seconds = time.monotonic() - self.begin
+        print(f"{self.lives} attackers, {self.calls} hypercalls, {self.calls / seconds:.0f} a second, {self.died} "
+              f"attackers stopped for what they did, {self.rounds} rounds of the victim, {self.insns} instructions, "
+              f"{self.flaws} boots ended by QEMU itself")
+        histogram(self.rows)
+
+
+def replay(finding, path):
+    """Boots a finding again; true if the same comes out."""
+    again, problems = boot(finding, path)
+    same = (finding["problems"], finding["insns"], finding["steps"]) == (problems, again.insns, again.steps)
+    print(f"replayed: {'the same' if same else f'differs: {again.insns} instructions, {again.steps}, {problems}'}")
+    return same
+
+
+def attack(options, path):
+    sums, first = Sums(), options
+    while True:
+        result, problems = boot(options, path)
+        sums.add(result)
+        if not any(QEMU_FLAW in line for line in problems):
+            break
+        sums.flaws += 1
+        seeds = re.findall(r"# life \d+ seed (\d+)", result.kernel)
+        options = options | {"seed": int(seeds[-1]) + 1 if seeds else options["seed"] + 1,
+                             "calls": max(first["calls"] - sums.calls, 1000)}
+    sums.report()
+    if not problems:
+        print("no finding")
+        return not options["plant"]
+    finding = finding_of(options, path, result, problems)
+    place = pathlib.Path(options["build"]) / "logs" / "tests" / f"evil-{finding['found_at_seed']}.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(finding, indent=1))
+    place.with_suffix(".log").write_text(result.text)
+    print(f"FINDING at seed {finding['found_at_seed']}, steps {result.steps}: {place}", *problems, sep="\n    ")
+    if not options["plant"]:
+        print(*result.lines()[-60:], sep="\n")
+    same = not options["icount"] or replay(finding, path)
+    wanted = {"change": "the victim found wrong", "leak": "should not see"}.get(options["plant"])
+    return bool(wanted and same and any(wanted in line for line in problems))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    parser.add_argument("--kernel", type=pathlib.Path)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--calls", type=int, default=200_000)
+    parser.add_argument("--icount", action="store_true")
+    parser.add_argument("--plant", choices=("change", "leak"))
+    parser.add_argument("--replay", type=pathlib.Path)
+    args = parser.parse_args()
+    kernel = args.kernel or args.build / "kernel" / "ringfence-race.elf"
+    options = {"build": str(args.build), "kernel": str(kernel), "seed": args.seed, "calls": args.calls,
+               "icount": args.icount, "plant": args.plant}
+    manifest = pathlib.Path(__file__).with_name("evil.toml")
+    with tempfile.TemporaryDirectory(prefix="evil") as directory:
+        path = pathlib.Path(directory) / "image"
+        path.write_bytes(lower.lower(schema.parse(manifest.read_text()), manifest.parent, args.build,
+                                     512 << 20)[0])
+        if not args.replay:
+            return 0 if attack(options, path) else 1
+        finding = json.loads(args.replay.read_text())
+        if (digest(finding["kernel"]), digest(path)) != (finding["kernel_sha256"], finding["image_sha256"]):
+            print("note: kernel or image are not those of the finding")
+        return 0 if replay(finding, path) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
