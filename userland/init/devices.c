@@ -20,6 +20,8 @@
 #define DMA_GFN 0x2000000ull /* 128 GiB: the part of a device's memory, beyond heap and links */
 #define DMA_STRIDE PV_DMA_PAGES_MAX
 #define RESET_TRIES 1000u
+#define ASSIGN_TRIES 1000u /* the kernel resets a function for a tenth of a second */
+#define ASSIGN_WAIT (1 * PV_NSEC_PER_MSEC)
 
 #define VIRTIO_FEATURE_SELECT 0u /* registers of the common configuration */
 #define VIRTIO_FEATURES 4u
@@ -201,16 +203,29 @@ static const char *give_memory(struct device *device, pv_gfn_t gfn, uint64_t pag
 	return NULL;
 }
 
+/* A function that another domain had is being reset for a while. */
+static int64_t assign(struct device *device)
+{
+	uint64_t flags = is_trusted(device->guest) ? PV_DEV_TRUSTED : 0;
+	int64_t r = -PV_EAGAIN;
+
+	for (unsigned i = 0; i < ASSIGN_TRIES && r == -PV_EAGAIN; i++) {
+		if (i)
+			pv_sleep_until(pv_clock_ns() + ASSIGN_WAIT);
+		r = pv_dev_assign(device->cap, device->guest->dom, flags);
+	}
+	return r;
+}
+
 static const char *give(struct device *device, struct pv_start_device *start, pv_gfn_t gfn,
 			uint64_t pages)
 {
-	uint64_t flags = is_trusted(device->guest) ? PV_DEV_TRUSTED : 0;
 	const char *why;
 	int64_t r;
 
 	if (!device->cap)
 		return "does not exist, or another domain has it";
-	r = pv_dev_assign(device->cap, device->guest->dom, flags);
+	r = assign(device);
 	if (r < 0)
 		return pv_strerror(r);
 	device->given = true;

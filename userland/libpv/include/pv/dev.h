@@ -38,7 +38,8 @@ static inline int64_t pv_dev_info(pv_handle_t dev, struct pv_dev_info *info)
 	return pv_dev_info_from_batch(r, info);
 }
 
-/* The function is dom's until dom is destroyed; flags: PV_DEV_TRUSTED or 0. PV_RIGHT_DEV_ASSIGN. EBUSY. */
+/* The function is dom's until dom is destroyed; flags: PV_DEV_TRUSTED or 0. PV_RIGHT_DEV_ASSIGN. EBUSY;
+ * EAGAIN while it is being reset after its last domain. */
 static inline int64_t pv_dev_assign(pv_handle_t dev, pv_handle_t dom, uint64_t flags)
 {
 	return pv_call6(PV_HC_DEV_CTL, PV_DEV_CTL_ASSIGN, dev, dom, flags, 0, 0);
