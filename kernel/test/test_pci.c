@@ -318,6 +318,28 @@ static void test_writes(void **state)
 			}
 }
 
+/* What lies behind the head of a vendor's capability is the owner's. */
+static void test_vendor_write(void **state)
+{
+	struct function *f = at(DEV);
+	struct pci_fn *fn;
+	(void)state;
+
+	pci_init();
+	fn = pci_find(DEV);
+	memset(f->writable, 0xff, sizeof(f->writable));
+	memset(fn->vendor_caps, 0, sizeof(fn->vendor_caps));
+	fn->vendor_caps[0xc4 / 8] = 0xf0; /* bytes 0xc4 to 0xc7 */
+	f->cfg[0xc4] = 1;
+	assert_int_equal(pci_write(fn, 0xc4, 1, 0x5a, false, false), -PV_EBUSY);
+	assert_int_equal(pci_write(fn, 0xc0, 4, 0, false, true), -PV_EBUSY);
+	assert_int_equal(pci_write(fn, 0xc8, 1, 0, false, true), -PV_EBUSY);
+	assert_int_equal(f->cfg[0xc4], 1);
+	assert_int_equal(pci_write(fn, 0xc4, 4, 0x12345678, false, true), 0);
+	assert_int_equal(f->cfg[0xc4], 0x78);
+	assert_int_equal(f->cfg[0xc7], 0x12);
+}
+
 static void test_reset(void **state)
 {
 	struct function *f = at(DEV);
@@ -375,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup(test_table_refused, setup),
 		cmocka_unit_test_setup(test_frames, setup),
 		cmocka_unit_test_setup(test_writes, setup),
+		cmocka_unit_test_setup(test_vendor_write, setup),
 		cmocka_unit_test_setup(test_reset, setup),
 		cmocka_unit_test_setup(test_messages, setup),
 		cmocka_unit_test_setup(test_leads_back, setup),
