@@ -99,7 +99,8 @@ def net_back_end_dies(system):
     for first, deaths in ((0, 2), (3, 3)):  # step 2 is a storage's
         switch = service("net", f"crash={first},30,{deaths}", kernel="netd_crash.elf", on_exit="restart")
         network(system, SERVE.format(128), MEET + FETCH, switch=switch)
-        system.said(r"^vm2\| same-42", *(rf"net stopped: panic, code {100 + first + i}" for i in range(deaths)))
+        system.said(r"^vm2\| same-42",
+                    *(rf"net stopped: panic, code {100 + first + i}" for i in range(deaths)))
         if not any("net stopped" in line for line in lines_between(system, "vm2| met-42", "vm2| same-42")):
             raise harness.Wrong("the switch did not die in the middle of the stream")
         system.never(r"does not answer")
@@ -107,7 +108,8 @@ def net_back_end_dies(system):
 
 @case
 def net_back_end_hangs(system):
-    """The switch loops for ever in the middle of a TCP stream; the watchdog starts it anew, the stream goes on."""
+    """The switch loops for ever in the middle of a TCP stream; the watchdog starts it anew and the stream
+    goes on."""
     switch = service("net", "hang crash=3,60,1", kernel="netd_crash.elf", on_exit="restart", watchdog=2)
     network(system, SERVE.format(64), MEET + FETCH, switch=switch)
     system.said(r"^vm2\| same-42", r"net stopped: hung: it answered nothing for 2 s", r"serves vm2, epoch 2")
@@ -115,16 +117,17 @@ def net_back_end_hangs(system):
 
 @case
 def net_smp_2cpu(system):
-    """The same with two vCPUs each on two CPUs, streams both ways at once."""
+    """Two vCPUs each on two CPUs, a file each way at once, and the switch dies under them."""
     switch = service("net", "crash=3,60,3", kernel="netd_crash.elf", on_exit="restart")
-    serve = SERVE.format(64).replace("sleep 100000", "until wget -q -O /tmp/theirs http://vm2/ours; do sleep 1; done; "
-                                     "until wget -q -O /tmp/sum2 http://vm2/sum2; do sleep 1; done; "
-                                     "[ x$(cat /tmp/sum2 | cut -c1-32) = x$(md5sum < /tmp/theirs | cut -c1-32) ] && "
-                                     "echo back-$((6*7)); nc -l -p 9; sleep 100000")
-    network(system, serve, UP + "dd if=/dev/urandom of=/tmp/ours bs=64k count=64 2>/dev/null; md5sum < /tmp/ours > "
-            "/tmp/sum2; httpd -h /tmp; " + MEET + FETCH + "until echo x | nc vm1 9; do sleep 1; done",
-            switch=switch, cpus=2)
-    system.said(r"^vm2\| same-42", r"^vm1\| back-42", *(rf"net stopped: panic, code {103 + i}" for i in range(3)))
+    take = "until wget -q -O /tmp/{0} http://vm2/{0}; do sleep 1; done; "
+    serve = SERVE.format(64).removesuffix("sleep 100000") + take.format("ours") + take.format("sum2") + \
+        "a=$(cat /tmp/sum2); b=$(md5sum < /tmp/ours); [ x${a%% *} = x${b%% *} ] && echo back-$((6*7)); " \
+        "nc -l -p 9; sleep 100000"
+    network(system, serve, UP + "dd if=/dev/urandom of=/tmp/ours bs=64k count=64 2>/dev/null; "
+            "md5sum < /tmp/ours > /tmp/sum2; httpd -h /tmp; " + MEET + FETCH
+            + "until echo x | nc vm1 9; do sleep 1; done", switch=switch, cpus=2)
+    system.said(r"^vm2\| same-42", r"^vm1\| back-42",
+                *(rf"net stopped: panic, code {103 + i}" for i in range(3)))
 
 
 def did_its_worst(system):
@@ -138,10 +141,12 @@ def did_its_worst(system):
 
 @case
 def net_hostile_front_end(system):
-    """A card's driver breaks every rule there is while two VMs move a file: the switch lives, the file is whole."""
+    """A card's driver breaks every rule there is while two VMs move a file: the switch lives, the file is
+    whole."""
     evil = service("evil", "seed=1 ops=400000", kernel="evilnet.elf", mem="8M")
     system.boot(system.image(vm("vm1", SERVE.format(64)), vm("vm2", MEET + FETCH + "sleep 100000"), evil,
-                             service("net", kernel="netd.elf"), card("vm1", 1), card("vm2", 2), card("evil", 3)),
+                             service("net", kernel="netd.elf"), card("vm1", 1), card("vm2", 2),
+                             card("evil", 3)),
                 append="exit-with=evil")
     system.healthy()
     did_its_worst(system)
@@ -155,8 +160,8 @@ def net_hostile_seeds(system):
     for seed in range(0, 80, 2):
         evil = [service(f"evil{i}", f"seed={seed + i} ops=200000", kernel="evilnet.elf", mem="8M")
                 for i in (1, 2)]
-        system.boot(system.image(*evil, service("net", kernel="netd.elf"), card("evil1", 1), card("evil2", 2)),
-                    append="exit-with=evil1")
+        system.boot(system.image(*evil, service("net", kernel="netd.elf"), card("evil1", 1),
+                                 card("evil2", 2)), append="exit-with=evil1")
         system.healthy()
         did_its_worst(system)
         system.never(r"net stopped", r"evilnet: ", r"epoch 2")
