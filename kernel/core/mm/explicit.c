@@ -12,7 +12,7 @@
 #include "panic.h"
 #include "tlbflush.h"
 
-#define STEP_PAGES 128u
+#define STEP_PAGES 32u
 
 static u64 *next_table(struct domain *dom, u64 *slot, bool make)
 {

@@ -20,7 +20,7 @@
 #include "panic.h"
 #include "tlbflush.h"
 
-#define STEP_PAGES 256u
+#define STEP_PAGES 128u
 #define STEP_RECORDS 64u
 
 struct use {

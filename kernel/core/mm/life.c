@@ -12,8 +12,8 @@
 #include "string.h"
 
 #define STEP_SPACES 8u
-#define STEP_TABLES 64u
-#define STEP_FRAMES 256u
+#define STEP_TABLES 16u
+#define STEP_FRAMES 64u
 #define MIN_CAPACITY 16u /* leaf tables one instruction may need at once, with room to spare */
 
 void mm_lock_two(struct domain *a, struct domain *b)

@@ -4,8 +4,8 @@
  * something to attack, watched until it ends or has lived long enough, and destroyed. Then the levels must be those
  * of before, the victim must have noticed nothing, and it must go on working.
  *
- * Boot parameters: evil.seed=N the first seed; evil.calls=N hypercalls in all; evil.plant=change or leak does in the
- * third life what the attacker must not be able to do, so that somebody must notice.
+ * Boot parameters: evil.seed=N the first seed; evil.calls=N hypercalls in all; evil.plant=change does in the third life,
+ * evil.plant=leak from then on what the attacker must not be able to do, so that somebody must notice.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,7 +177,7 @@ static void end_life(struct life *l)
 
 static void live_once(u64 seed)
 {
-	struct life l = { .leak = lives == PLANTED_LIFE && plant && !strcmp(plant, "leak") };
+	struct life l = { .leak = lives >= PLANTED_LIFE && plant && !strcmp(plant, "leak") };
 	struct pv_counters before, after;
 
 	report_line("# life %llu seed %llu calls %llu", (unsigned long long)lives, (unsigned long long)seed,
