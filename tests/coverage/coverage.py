@@ -32,8 +32,8 @@ import report  # noqa: E402
 
 # The least part of all branches in C that must be reached, in percent, and the most that nobody has explained:
 # raised and lowered when it gets better.
-BRANCHES = 78.0
-UNEXPLAINED = 900
+BRANCHES = 86.5
+UNEXPLAINED = 520
 # One CPU under icount, two that really run at once, the toy kernel, memory that is audited, broken images.
 TESTS = r"^abi\.(?!races)|^system\.(toy|hello|bad-image|boot)"
 FIRST_INSNS = 24
