@@ -5,12 +5,13 @@ the next boot, a dead driver loses nothing, a disk that cannot be used is named 
 
 import contextlib
 import pathlib
+import random
 import re
 import sys
 import tempfile
 
 import harness
-from harness import case, link, service, status, vm
+from harness import case, link, nightly, service, status, vm
 from manifest.devices import MachineDisk
 from ringfence import disks
 
@@ -121,6 +122,38 @@ def pcidisk_deaths(system):
                         *(rf"disk stopped: panic, code {100 + first + i}" for i in range(3)))
             system.healthy()
             same_blocks(path, 0, 256, "the disk")
+
+
+def deaths_anywhere(system, seed):
+    """Four deaths, each between two stores to memory shared with the client or the disk."""
+    at = ",".join(str(random.Random(f"pci.{seed}.{i}").randint(1, 5000)) for i in range(4))
+    with image(MIB) as path:
+        disk = driver(f"crash-store={at}", kernel="blkd_crash.elf")
+        system.boot(system.image(front(), disk, link("front", "disk", device=SLOT)), mem=256,
+                    append="exit-with=front", extra=plugged(path))
+        system.said(r"front\| 2 rounds of 256 blocks, 0 bad, epoch")
+        system.healthy()
+        same_blocks(path, 0, 256, f"the disk of seed {seed}")
+    return int(re.search(r" 0 bad, epoch (\d+)", system.result.text)[1]) - 1
+
+
+@case
+def pcidisk_deaths_anywhere(system):
+    """Three seeds of the nightly case."""
+    deaths = sum(deaths_anywhere(system, seed) for seed in range(3))
+    if deaths < 6:
+        raise harness.Wrong(f"only {deaths} of 12 deaths happened")
+    print(f"{deaths} deaths")
+
+
+@nightly
+def pcidisk_deaths_many(system):
+    """1,000 deaths and what they lose: nothing."""
+    deaths = seed = 0
+    while deaths < 1000:
+        seed += 1
+        deaths += deaths_anywhere(system, 1000 + seed)
+    print(f"{deaths} deaths in {seed} boots")
 
 
 @case
