@@ -302,7 +302,7 @@ static void test_writes(void **state)
 				int err;
 
 				memcpy(before, f->cfg, 256);
-				err = pci_write(fn, off, width, value, dma);
+				err = pci_write(fn, off, width, value, dma, false);
 				for (u32 i = 0; i < width; i++)
 					all &= open[off + i] != 0;
 				assert_int_equal(err, !all ? -PV_EBUSY :
