@@ -208,6 +208,8 @@ static const char *sched_ctl(struct model *m, struct m_dom *me, const u64 *a, i6
 	const char *wrong;
 
 	errs |= ok ? 0 : E(ERANGE);
+	if (dom && me != &m->doms[M_ROOT] && dom->parent != me->serial)
+		errs |= E(EPERM);
 	wrong = m_expect(errs, r, 0, 0);
 	if (wrong || errs)
 		return wrong;

@@ -57,13 +57,20 @@ PV_DRIVER_TEST(sched_affinity, "PVABI-SCH-003.1")
 	CHECK_OK(dom_destroy(dom));
 }
 
-PV_TEST(sched_of_itself, "PVABI-SCH-001.1")
+PV_TEST(sched_of_itself, "PVABI-SCH-011.1")
 {
-	CHECK_OK(OP(SCHED_CTL, SET_WEIGHT, PV_SELF, 100));
-	struct pv_dom_status s;
+	u64 me = TRY(OP(CAP_CTL, COPY, PV_SELF, PV_SELF, PV_RIGHT_DOM_ALL));
+	struct pv_dom_status before, after;
 
-	dom_status(PV_SELF, &s);
-	CHECK_EQ(s.weight, 100);
+	dom_status(PV_SELF, &before);
+	CHECK_ERR(OP(SCHED_CTL, SET_WEIGHT, me, 65535), EPERM);
+	CHECK_ERR(OP(SCHED_CTL, SET_WEIGHT, PV_SELF, 65535), EPERM);
+	CHECK_ERR(OP(SCHED_CTL, SET_CAP, PV_SELF, 0), EPERM);
+	CHECK_ERR(OP(SCHED_CTL, SET_AFFINITY, PV_SELF, 0), EPERM);
+	CHECK_ERR(OP(SCHED_CTL, SET_WEIGHT, PV_SELF, 0), ERANGE);
+	dom_status(PV_SELF, &after);
+	CHECK_EQ(after.weight, before.weight);
+	CHECK_EQ(after.cap, before.cap);
 }
 
 static void loop(void)

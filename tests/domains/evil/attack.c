@@ -124,7 +124,6 @@ static bool is_the_end(u64 nr, const u64 *a)
 	return nr == PV_HC_CONSOLE_WRITE || (nr == PV_HC_DOM_CTL && a[0] == PV_DOM_CTL_SHUTDOWN) ||
 	       (nr == PV_HC_VCPU_CTL && (a[0] == PV_VCPU_CTL_STOP || (a[0] == PV_VCPU_CTL_START && a[2] > 1))) || (nr == PV_HC_WAIT && a[1] > clock_ns() + MS) ||
 	       (nr == PV_HC_VCPU_SETUP && a[0] != PV_VCPU_SETUP_SET_PORT_PAGE) || nr == PV_HC_AS_LOAD_ROOT ||
-	       (nr == PV_HC_SCHED_CTL && a[1] == PV_SELF) || /* its own weight: see docs/assurance.md */
 	       (nr == PV_HC_AS_CTL && a[0] == PV_AS_CTL_SET_KERNEL_ROOT);
 }
 

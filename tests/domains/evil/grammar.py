@@ -32,6 +32,9 @@ MEANINGS = {
     "SEG_CTL": {"a": {"": "DESCRIPTOR"}, "b": {"": "DESCRIPTOR"}, "c": {"": "DESCRIPTOR"}},
     "DEBUG_REG": {"n": {"": "SMALL"}, "value": {"READ": "ZERO", "": "ANY"}},
     "MSR": {"value": {"READ": "ZERO", "": "ANY"}},
+    "DEV_CTL": {"a": {"ASSIGN": "DOM", "DMA_MAP": "GFN", "DMA_ADDR": "GFN", "": "SMALL"},
+                "b": {"DMA_MAP": "COUNT", "BIND_MSI": "PORT", "": "SMALL"},
+                "c": {"MAP": "GFN", "CFG_WRITE": "ANY", "": "ZERO"}, "d": {"MAP": "COUNT", "": "ZERO"}},
     "HOST_CTL": {"a": {"IOPORTS": "DOM", "": "SMALL"}, "b": {"": "SMALL"}, "c": {"": "SMALL"}},
 }
 
