@@ -259,6 +259,7 @@ static void interpret(u32 who)
 
 static void second_attacker(void)
 {
+	mischief_enter();
 	interpret(1);
 }
 

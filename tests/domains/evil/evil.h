@@ -48,6 +48,7 @@ void be_victim(void);
 
 /* mischief.c: what the attacker does without a hypercall. */
 void mischief_begin(void);
+void mischief_enter(void); /* the second vCPU, into the space the first has built */
 void scribble_on_page(struct random *r);
 void scribble_on_tables(struct random *r);
 void touch_memory(struct random *r, struct attack_log *notes);

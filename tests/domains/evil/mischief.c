@@ -28,7 +28,14 @@ void mischief_begin(void)
 		pt_map(root, WINDOW_VA + i * PAGE_BYTES, free_gfn() + i, PT_W | PT_U);
 	pt_map(root, USER_CODE, gfn_of(code), PT_U | PT_W);
 	pt_map(root, USER_STACK, gfn_of(pages_alloc(1)), PT_U | PT_W);
-	(void)HC(AS_LOAD_ROOT, root_gpa(root), 0);
+	mischief_enter();
+}
+
+/* Out of linear translation, in which every address is absent memory at least, the last one too. */
+void mischief_enter(void)
+{
+	if (root)
+		(void)HC(AS_LOAD_ROOT, root_gpa(root), PV_ROOT_KEEP);
 }
 
 /* ---- hand-over pages, the sibling's too ---- */
