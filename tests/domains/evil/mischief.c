@@ -209,8 +209,8 @@ void go_to_user_mode(struct random *r)
 		((volatile u64 *)this_abi_cpu()->vcs->batch)[i] = some_number(r);
 	if (random_below(r, 8) == 0)
 		flags ^= 1ull << random_below(r, 22);
-	if (random_below(r, 16) == 0)
-		stack = some_number(r);
+	if (random_below(r, 16) == 0) /* not in absent memory: see scribble_on_page() */
+		stack = random_below(r, 2) ? PV_HOLE_START + random_below(r, 1ull << 43) : 1ull << 63;
 	(void)HC(TIMER_SET, clock_ns() + 20000);
 	(void)run_user_with(random_below(r, 16) ? USER_CODE : some_number(r), stack, cs,
 			    some_selector(r, PV_USER_SS), flags);

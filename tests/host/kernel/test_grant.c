@@ -167,8 +167,8 @@ static void test_big_and_many(void **state)
 	start(PV_KIND_EXPLICIT);
 	c = create(0, 512, PV_RIGHT_GRANT_READ);
 	assert_int_equal(grant_map(holder, c, 1000, 512, false), 512);
-	assert_int_equal(grant_unmap(holder, 1000, 512), 256);
-	assert_int_equal(grant_unmap(holder, 1256, 256), 256);
+	for (u32 done = 0; done < 512; done += 128)
+		assert_int_equal(grant_unmap(holder, 1000 + done, 512 - done), 128);
 	for (u32 i = 0; i < GRANT_MAPS; i++)
 		assert_int_equal(grant_map(holder, c, 10000 + i * 1000, 512, false), 512);
 	assert_int_equal(grant_map(holder, c, 90000, 512, false), -PV_ENOSPC);
