@@ -185,6 +185,20 @@ def pcidisk_fence(system):
 
 
 @case
+def pcidisk_slower_than_watchdog(system):
+    """Each request waits for two seconds in a disk whose driver has one to answer: the driver is not taken
+    for hung."""
+    with image(16 * 4096) as path:
+        disk = driver() + "watchdog = 1\n"
+        words = one_by_one(plugged(path, throttle="throttling.iops-total=8"))
+        system.boot(system.image(front(), disk, link("front", "disk", device=SLOT)), mem=256,
+                    append="exit-with=front", extra=words)
+        system.said(r"front\| 2 rounds of 16 blocks, 0 bad, epoch 1")
+        system.never(r"disk stopped")
+        system.healthy()
+
+
+@case
 def pcidisk_cycle(system):
     """A driver domain is built and destroyed twenty times under a front end that lives on, and leaves
     nothing behind, there neither."""
