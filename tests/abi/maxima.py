@@ -34,6 +34,7 @@ NAMES = re.compile(r"^([0-9a-f]+) [Tt] (hc_\w+|guest_trap|guest_eretu|guest_eret
                    r"arch_irq_dispatch)$", re.MULTILINE)
 WALL = 1500
 LATENCY = "interrupt-to-domain"
+SLACK = 1.05  # another layout of the kernel moves loops by a few instructions
 
 
 def boot(build, image, areas, names):
@@ -87,7 +88,7 @@ def judge(longest, ratchet):
         print(f"{name:24}{n:>9}{known if known is not None else '-':>9}{limit:>9}{'  ' + reason if reason else ''}")
         if n and known is None:
             problems.append(f"{name}: {n} instructions, and maxima.toml does not know it")
-        elif n > (known or 0):
+        elif n > (known or 0) * SLACK:
             problems.append(f"{name}: {n} instructions, maxima.toml says {known}")
     problems += [f"maxima.toml: {name} = {n} is above the limit of {limit_of(ratchet, name)} and has no reason"
                  for name, n in ratchet["longest"].items()

@@ -30,6 +30,7 @@ BUDGET_AT_ONCE = 200_000_000_000  # who waits spins, for as long as the build ma
 WALL = 1800
 CASES = {"RAC": 8, "PAR": 150}  # at least
 CPUS = {"RAC": 2, "PAR": 3}
+SEEDS_TO_MEET = 20
 MET = re.compile(r"# pair (\w+) rounds=(\d+) met=(\d+) a=(\d+) b=(\d+) named=(\d+)")
 
 
@@ -108,7 +109,8 @@ def main():
                 failed.append(seed)
                 print("\n".join(["PROBLEMS:", *problems, *result.lines()[-30:]]), flush=True)
     never = pairs_that_never_met(pairs) if len(options.seeds) > 1 else []
-    luck = never and not options.icount  # whether two real CPUs meet is the build machine's business
+    # Of few seeds none may bring a pair together, and two real CPUs meet as the build machine likes.
+    luck = len(options.seeds) < SEEDS_TO_MEET or not options.icount
     if never:
         print("never met:", *never)
     print(f"{len(options.seeds)} seeds, failed: {failed or 'none'}")
