@@ -222,7 +222,7 @@ static void test_cpu_features(void **state)
 	assert_null(cpu_features_missing(&f));
 	assert_true(f.pcid && f.invpcid && f.x2apic && f.tsc_deadline && f.tsc_invariant);
 	assert_true(f.meltdown && f.mds);
-	assert_false(f.sysret_ss_attrs);
+	assert_false(f.sysret_ss_attrs || f.x87_pointers_stay);
 	assert_int_equal(f.xcr0, 7);
 	assert_int_equal(f.xsave_size, 832);
 	v.arch_capabilities = 1 | 1 << 5; /* RDCL_NO, MDS_NO */
@@ -233,9 +233,12 @@ static void test_cpu_features(void **state)
 	v.xs0.eax = 3; /* AVX in CPUID but not in XCR0 */
 	cpu_features_decide(&f, &v);
 	assert_false(f.meltdown);
-	assert_true(f.sysret_ss_attrs);
+	assert_true(f.sysret_ss_attrs && f.x87_pointers_stay);
 	assert_int_equal(f.xcr0, 3);
 	assert_int_equal(f.xsave_size, 576);
+	v.lext8.ebx |= 1u << 2; /* XSAVEERPTR */
+	cpu_features_decide(&f, &v);
+	assert_false(f.x87_pointers_stay);
 
 	str_set(v.hypervisor, sizeof(v.hypervisor), "TCGTCGTCGTCG");
 	cpu_features_decide(&f, &v);

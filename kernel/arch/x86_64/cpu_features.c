@@ -68,6 +68,7 @@ static u32 xsave_area_size(const struct cpu_features *f)
 void cpu_features_decide(struct cpu_features *f, const struct cpuid_values *v)
 {
 	bool intel = !strcmp(v->vendor, "GenuineIntel");
+	bool amd = !strcmp(v->vendor, "AuthenticAMD") || !strcmp(v->vendor, "HygonGenuine");
 
 	memset(f, 0, sizeof(*f));
 	f->nx = v->lext1.edx & BIT(20);
@@ -91,6 +92,7 @@ void cpu_features_decide(struct cpu_features *f, const struct cpuid_values *v)
 	f->tcg = !strncmp(v->hypervisor, "TCGTCGTCG", 9);
 	f->kvm = !strncmp(v->hypervisor, "KVMKVMKVM", 9);
 	f->sysret_ss_attrs = !intel;
+	f->x87_pointers_stay = amd && !(v->lext8.ebx & BIT(2));
 	f->meltdown = intel && !f->tcg && !(v->arch_capabilities & ARCH_CAP_RDCL_NO);
 	f->l1tf = f->meltdown;
 	f->mds = intel && !f->tcg && !(v->arch_capabilities & ARCH_CAP_MDS_NO);

@@ -84,9 +84,19 @@ static void fpu_save(struct vcpu *v, u32 cpu)
 			 : "memory");
 }
 
+/* Where loading a state leaves the x87 pointers of the one before: makes them the kernel's own. */
+static void clear_x87_pointers(void)
+{
+	static const u32 zero;
+
+	__asm__ volatile("fnclex; emms; fildl %0" ::"m"(zero));
+}
+
 /* Cannot fault: only fpu_save() and arch_vcpu_init() write the area. */
 static void fpu_load(struct vcpu *v, u32 cpu)
 {
+	if (unlikely(cpu_features.x87_pointers_stay))
+		clear_x87_pointers();
 	if (unlikely(!cpu_features.xsave)) {
 		__asm__ volatile("fxrstor64 (%0)" ::"r"(v->xsave) : "memory");
 		return;

@@ -33,6 +33,7 @@ struct cpu_features {
 	bool tsc_invariant;
 	bool tcg, kvm;
 	bool sysret_ss_attrs; /* AMD leaves SS attributes unusable after SYSRET with a null SS */
+	bool x87_pointers_stay; /* AMD: FXRSTOR and XRSTOR load FIP, FDP and FOP only with an exception pending */
 	bool meltdown, l1tf, mds;
 	u64 xcr0;	/* what is saved and a guest may use: x87, SSE, AVX */
 	u32 xsave_size; /* bytes that takes */
