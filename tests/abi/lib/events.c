@@ -202,14 +202,16 @@ void sleep_ms(u64 ms)
 		HC(WAIT, 0, end);
 }
 
+/* Its calls are not recorded: the record knows one last call, which is that of who is waited for. */
 bool wait_for(volatile u64 *word, u64 value, u64 ms)
 {
+	static const u64 yield[6] = { PV_VCPU_CTL_YIELD, PV_SELF };
 	u64 end = clock_ns() + ms * MS * PATIENCE;
 
 	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value) {
 		if (clock_ns() > end)
 			return false;
-		OP(VCPU_CTL, YIELD, PV_SELF);
+		(void)hc_call(PV_HC_VCPU_CTL, yield);
 	}
 	return true;
 }
