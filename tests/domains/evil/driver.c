@@ -96,6 +96,9 @@ static void make_attacker(struct life *l, u64 seed)
 	opt.kind = seed % 4 ? PV_KIND_WALKED : PV_KIND_EXPLICIT;
 	opt.tables = seed % 4 == 2 ? 64 : seed % 4 == 3 ? NO_TABLES : 0;
 	l->attacker = child_make_opt(0, &opt);
+	/* All it can use. But slices of a domain with a cap end by a timer, where under icount the turn passes: one that
+	 * loops, alone on its CPU, would keep it for 10^8 instructions each time. */
+	CHECK_OK(OP(SCHED_CTL, SET_CAP, l->attacker->dom, 200));
 	l->log = TRY(OP(GRANT_CTL, CREATE, l->attacker->dom, gfn_of((void *)log_address(&l->attacker->info)), 1,
 			GRANT_RW));
 	CHECK_EQ(OP(GRANT_CTL, MAP, l->log, LOG_GFN, 1, 0), 1);

@@ -119,7 +119,7 @@ def attack(options, path):
         sums.flaws += 1
         seeds = re.findall(r"# life \d+ seed (\d+)", result.kernel)
         options = options | {"seed": int(seeds[-1]) + 1 if seeds else options["seed"] + 1,
-                             "calls": max(first["calls"] - sums.calls, 1000)}
+                             "calls": max(first["calls"] - sums.calls, 20_000)}  # several lives
     sums.report()
     if not problems:
         print("no finding")
