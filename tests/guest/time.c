@@ -246,15 +246,16 @@ static void posix_timer(void)
 /* Time spent computing is charged, time asleep is not. */
 static void processor_time(void)
 {
-	int64_t before = now(CLOCK_PROCESS_CPUTIME_ID), mono = now(CLOCK_MONOTONIC), used, passed;
+	/* What passed is read around what was used: the build machine may stop this one between the two. */
+	int64_t mono = now(CLOCK_MONOTONIC), before = now(CLOCK_PROCESS_CPUTIME_ID), used, passed;
 
 	while (now(CLOCK_PROCESS_CPUTIME_ID) - before < 20000000)
 		;
 	used = now(CLOCK_PROCESS_CPUTIME_ID) - before;
 	passed = now(CLOCK_MONOTONIC) - mono;
 	CHECK(used <= passed * (int64_t)sysconf(_SC_NPROCESSORS_ONLN) + 1000000);
-	before = now(CLOCK_PROCESS_CPUTIME_ID);
 	mono = now(CLOCK_MONOTONIC);
+	before = now(CLOCK_PROCESS_CPUTIME_ID);
 	sleep_ns(100000000);
 	used = now(CLOCK_PROCESS_CPUTIME_ID) - before;
 	passed = now(CLOCK_MONOTONIC) - mono;
