@@ -14,7 +14,7 @@ import harness
 from harness import WORK, Wrong, case, nightly, service, vm
 
 # What may become of a hostile kernel: it ran out of rounds, or was stopped for what it did.
-# 8: its rounds are over; 9: a vCPU sent to the start of the image by its sibling found that nothing is as it was.
+# 8: its rounds are over; 9: a vCPU that a sibling's noise sent back to the start found that nothing is as it was.
 ENDS = r"panic, code [89]|double fault|unhandled exception|fault"
 
 
