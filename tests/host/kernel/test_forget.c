@@ -4,10 +4,20 @@
  */
 #include "walked.h"
 
+/* From here on CPU 1 acts, where the domain's second vCPU runs in the same space. */
+static void join(gfn_t root, u64 flags)
+{
+	struct vcpu *far;
+
+	host_be(1);
+	far = host_vcpu(dom, 1);
+	host_run(far);
+	assert_int_equal(aspace_load_root(far, root << 12, flags), 0);
+}
+
 /* A space that is dropped is gone on every CPU when the call returns. */
 static void test_drop_elsewhere(void **state)
 {
-	struct vcpu *far;
 	gfn_t root;
 	(void)state;
 
@@ -15,10 +25,7 @@ static void test_drop_elsewhere(void **state)
 	root = new_root();
 	guest_map(&guest, root, 0x1000, DATA + 3, RW);
 	load(root, 0);
-	host_be(1);
-	far = host_vcpu(dom, 1);
-	host_run(far);
-	assert_int_equal(aspace_load_root(far, root << 12, 0), 0);
+	join(root, 0);
 	assert_int_equal(touch(0x1000, HOST_READ), DATA + 3);
 	host_be(0);
 	assert_int_equal(touch(0x1000, HOST_READ), DATA + 3);
@@ -34,7 +41,6 @@ static void test_drop_elsewhere(void **state)
 /* Mail that comes while a CPU is in the kernel is read before it goes on with the guest. */
 static void test_mail_in_the_kernel(void **state)
 {
-	struct vcpu *far;
 	gfn_t root;
 	(void)state;
 
@@ -42,10 +48,7 @@ static void test_mail_in_the_kernel(void **state)
 	root = new_root();
 	guest_map(&guest, root, 0x1000, DATA + 3, RW);
 	load(root, 0);
-	host_be(1);
-	far = host_vcpu(dom, 1);
-	host_run(far);
-	assert_int_equal(aspace_load_root(far, root << 12, PV_ROOT_KEEP), 0);
+	join(root, PV_ROOT_KEEP);
 	assert_int_equal(touch(0x1000, HOST_READ), DATA + 3);
 	host_leave_guest();
 	host_be(0);
@@ -61,7 +64,6 @@ static void test_mail_in_the_kernel(void **state)
 /* With capacity 0 nothing outlives an event, whoever else is in the space. */
 static void test_events_forget(void **state)
 {
-	struct vcpu *far;
 	gfn_t root;
 	(void)state;
 
@@ -71,10 +73,7 @@ static void test_events_forget(void **state)
 	guest_map(&guest, root, KERNEL_VA, DATA + 5, KRW);
 	load(root, 0);
 	assert_int_equal(aspace_ctl(v, PV_AS_CTL_SET_KERNEL_ROOT, root << 12), 0);
-	host_be(1);
-	far = host_vcpu(dom, 1);
-	host_run(far);
-	assert_int_equal(aspace_load_root(far, root << 12, PV_ROOT_KEEP), 0);
+	join(root, PV_ROOT_KEEP);
 	host_be(0);
 	assert_int_equal(touch(0x1000, HOST_READ), DATA + 3);
 	assert_int_equal(touch(KERNEL_VA, HOST_READ), DATA + 5);
