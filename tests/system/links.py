@@ -7,6 +7,7 @@ import random
 import re
 import sys
 
+import deaths
 import harness
 from harness import case, link, nightly, service, vm
 
@@ -69,20 +70,13 @@ def deaths_anywhere(system, seed):
 @case
 def link_newlib_deaths_anywhere(system):
     """Three seeds of the nightly case."""
-    deaths = sum(deaths_anywhere(system, seed) for seed in range(3))
-    if deaths < 6:
-        raise harness.Wrong(f"only {deaths} of 12 deaths happened")
-    print(f"{deaths} deaths")
+    deaths.few(deaths_anywhere, system)
 
 
 @nightly
 def link_newlib_deaths_many(system):
     """1,000 deaths and what they lose: nothing."""
-    deaths = seed = 0
-    while deaths < 1000:
-        seed += 1
-        deaths += deaths_anywhere(system, 1000 + seed)
-    print(f"{deaths} deaths in {seed} boots")
+    deaths.thousand(deaths_anywhere, system)
 
 
 # ---- Linux ----
