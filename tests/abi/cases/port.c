@@ -252,12 +252,13 @@ PV_TEST(send_wrong_state, "PVABI-SND-002.1")
 	CHECK_ERR(HC(PORT_SEND, PV_MAX_PORTS), ERANGE);
 }
 
-/* word[0]: own port; rounds in word[1] */
+/* word[0]: own port; rounds in word[1]; word[2]: what is sent arrives from here on */
 static void echo(void)
 {
 	u64 port = share->word[0];
 
 	events_on(0);
+	__atomic_store_n(&share->word[2], 1, __ATOMIC_RELEASE);
 	for (u64 i = 0; i < share->word[1];) {
 		HC(WAIT, PV_WAIT_ENABLE, PV_FOREVER);
 		irq_disable();
@@ -294,6 +295,7 @@ static void round_trips(u64 rounds)
 	b->share->word[0] = pb;
 	a->share->word[1] = b->share->word[1] = rounds;
 	child_start(a);
+	CHECK(wait_for(&a->share->word[2], 1, 500)); /* to a domain without a port page nothing is sent */
 	child_start(b);
 	child_expect_pass(b);
 	child_expect_pass(a);
