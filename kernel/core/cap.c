@@ -136,6 +136,8 @@ i64 cap_insert(struct domain *dom, const struct cap *cap)
 
 	if (handle >= 0)
 		cap_fill_nofail(dom, (u64)handle, cap);
+	else
+		cap_object_put(cap);
 	return handle;
 }
 

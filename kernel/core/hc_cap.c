@@ -12,7 +12,6 @@ static i64 cap_copy(struct domain *caller, u64 handle, u64 dom_handle, u64 right
 {
 	struct cap cap, dom_cap;
 	struct domain *dst;
-	i64 result;
 
 	if (!rights || rights >> 32)
 		return -PV_EINVAL;
@@ -30,10 +29,7 @@ static i64 cap_copy(struct domain *caller, u64 handle, u64 dom_handle, u64 right
 
 	cap.rights = (u32)rights;
 	cap_object_get(&cap);
-	result = cap_insert(dst, &cap);
-	if (result < 0)
-		cap_object_put(&cap);
-	return result;
+	return cap_insert(dst, &cap);
 }
 
 i64 hc_cap_ctl(struct vcpu *v, const struct hc_args *args)

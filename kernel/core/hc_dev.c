@@ -8,15 +8,14 @@
 #include "cap.h"
 #include "device.h"
 #include "mm.h"
+#include "pci.h"
 #include "vcpu.h"
-
-#define CFG_SIZE 256
 
 static int cfg_check(u64 off, u64 width, u64 value)
 {
 	if ((width != 1 && width != 2 && width != 4) || off % width)
 		return -PV_EINVAL;
-	return off >= CFG_SIZE || value >> 8 * width ? -PV_ERANGE : 0;
+	return off >= PCI_CONFIG_SIZE || value >> 8 * width ? -PV_ERANGE : 0;
 }
 
 /* Everything that can be said about the arguments alone. */
@@ -62,15 +61,12 @@ static i64 put_info(struct vcpu *v, u32 nr)
 static i64 make_cap(struct domain *dom, u64 bdf)
 {
 	struct cap cap = { .type = PV_CAP_DEV, .rights = PV_RIGHT_DEV_ALL };
-	i64 nr = device_claim(bdf), handle;
+	i64 nr = device_claim(bdf);
 
 	if (nr < 0)
 		return nr;
 	cap.index = (u32)nr;
-	handle = cap_insert(dom, &cap);
-	if (handle < 0)
-		device_cap_put((u32)nr);
-	return handle;
+	return cap_insert(dom, &cap);
 }
 
 /* LIST and CAP, which need authority over the machine. */

@@ -134,15 +134,11 @@ static i64 make_irq_cap(struct domain *dom, u64 line)
 {
 	struct cap cap = { .type = PV_CAP_IRQ, .rights = PV_RIGHT_IRQ_BIND };
 	i64 key = irq_claim(line);
-	i64 handle;
 
 	if (key < 0)
 		return key;
 	cap.index = (u32)key;
-	handle = cap_insert(dom, &cap);
-	if (handle < 0)
-		irq_cap_put((u32)key);
-	return handle;
+	return cap_insert(dom, &cap);
 }
 
 /* ---- I/O ports ---- */

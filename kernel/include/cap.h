@@ -27,7 +27,8 @@ struct cap {
 
 BUILD_ASSERT(sizeof(struct cap) * CAPS_PER_PAGE == PAGE_SIZE);
 
-/* Handle or -PV_EDEAD / -PV_ENOSPC / -PV_ENOMEM. Takes dom->lock. */
+/* Handle or -PV_EDEAD / -PV_ENOSPC / -PV_ENOMEM. Takes dom->lock. The caller has counted the new capability
+ * (cap_object_get() or the like); on failure the count is given back. */
 i64 cap_insert(struct domain *dom, const struct cap *cap);
 
 /* The same in two halves, for calls that must know there is room before they commit. */
