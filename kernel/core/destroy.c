@@ -47,12 +47,10 @@ static void reparent_children(struct domain *dom)
 	for (u32 i = ROOT_SLOT; i < MAX_DOMAINS; i++) {
 		struct domain *child = domains[i];
 
-		if (child && child->parent.slot == dom->self.slot &&
-		    child->parent.gen == dom->self.gen)
+		if (child && domain_is_child(child, dom))
 			child->parent = root;
 		child = leaving[i];
-		if (child && child->parent.slot == dom->self.slot &&
-		    child->parent.gen == dom->self.gen)
+		if (child && domain_is_child(child, dom))
 			child->parent = root;
 	}
 	spin_unlock(&domain_table_lock);

@@ -174,12 +174,6 @@ static int sched_check(u64 op, u64 value)
 	}
 }
 
-/* Anyone may hold a handle of itself and give it away; its share is not its own to decide. */
-static bool decides_share(const struct domain *caller, const struct domain *dom)
-{
-	return domain_is_root(caller) || (dom->parent.slot == caller->self.slot && dom->parent.gen == caller->self.gen);
-}
-
 i64 hc_sched_ctl(struct vcpu *v, const struct hc_args *args)
 {
 	u64 op = args->a0, value = args->a2;
@@ -192,7 +186,8 @@ i64 hc_sched_ctl(struct vcpu *v, const struct hc_args *args)
 	err = cap_domain(v->dom, args->a1, PV_RIGHT_DOM_CTL, &dom);
 	if (err)
 		return err;
-	if (!decides_share(v->dom, dom))
+	/* Anyone may hold a handle of itself and give it away; its share is not its own to decide. */
+	if (!domain_is_root(v->dom) && !domain_is_child(dom, v->dom))
 		return -PV_EPERM;
 	spin_lock(&dom->lock);
 	if (op == PV_SCHED_CTL_SET_WEIGHT)

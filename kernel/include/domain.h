@@ -94,6 +94,10 @@ extern struct domain *domains[MAX_DOMAINS]; /* slots; NULL = free. Slot 0 is nev
 
 struct domain *domain_lookup(struct domain_ref ref); /* NULL if it is gone; it may be dying */
 static inline bool domain_is_root(const struct domain *dom) { return dom->self.slot == ROOT_SLOT; }
+static inline bool domain_is_child(const struct domain *child, const struct domain *dom)
+{
+	return child->parent.slot == dom->self.slot && child->parent.gen == dom->self.gen;
+}
 void domain_lock_two(struct domain *a, struct domain *b); /* a == b is allowed */
 void domain_unlock_two(struct domain *a, struct domain *b);
 
