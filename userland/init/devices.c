@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <pci/pci.h>
+#include <port/newlib/pcidev.h>
 
 #define DMA_GFN 0x2000000ull /* 128 GiB: the part of a device's memory, beyond heap and links */
 #define DMA_STRIDE PV_DMA_PAGES_MAX
@@ -83,22 +83,7 @@ static void find(struct device *device)
 	}
 }
 
-/* ---- configuration space ---- */
-
-static uint32_t config_read(void *self, unsigned off, unsigned width)
-{
-	const struct device *device = self;
-	int64_t r = pv_dev_cfg_read(device->cap, off, width);
-
-	return r < 0 ? ~0u : (uint32_t)r;
-}
-
-static bool config_write(void *self, unsigned off, unsigned width, uint32_t value)
-{
-	const struct device *device = self;
-
-	return pv_dev_cfg_write(device->cap, off, width, value) >= 0;
-}
+/* ---- virtio devices ---- */
 
 static bool is_virtio(const struct device *device)
 {
@@ -110,16 +95,9 @@ static bool is_virtio(const struct device *device)
 /* NULL or why this function is not given away. */
 static const char *open_virtio(struct device *device)
 {
-	uint64_t bytes[PCI_BARS];
-
 	if (!is_virtio(device))
 		return NULL;
-	for (unsigned i = 0; i < PCI_BARS; i++) {
-		const struct pv_dev_bar *bar = &device->info.bars[i];
-
-		bytes[i] = bar->flags & PV_BAR_IO ? 0 : bar->size;
-	}
-	return pci_find_virtio(&device->config, bytes, &device->virtio);
+	return pcidev_find_virtio(&device->config, &device->info, &device->virtio);
 }
 
 /* A device without the feature takes addresses for physical ones, whatever stands above it. */
@@ -141,7 +119,7 @@ void devices_setup(void)
 
 		device->spec = &init.manifest.devices[i];
 		device->guest = &init.guests[device->spec->domain];
-		device->config = (struct pci_config){ device, config_read, config_write };
+		device->config = pcidev_config(&device->cap);
 		find(device);
 	}
 }
@@ -308,9 +286,10 @@ static bool reset_virtio(struct device *device)
 
 static void silence(struct device *device)
 {
-	uint32_t command = config_read(device, PCI_COMMAND, 2);
+	const struct pci_config *config = &device->config;
+	uint32_t command = config->read(config->self, PCI_COMMAND, 2);
 
-	if (!config_write(device, PCI_COMMAND, 2, command & ~PCI_COMMAND_MASTER))
+	if (!config->write(config->self, PCI_COMMAND, 2, command & ~PCI_COMMAND_MASTER))
 		printf("%s: its device %s keeps the bus\n", (const char *)device->guest->spec->name,
 		       bdf_text(device->info.bdf));
 	if (device->virtio.config_cap && !reset_virtio(device))

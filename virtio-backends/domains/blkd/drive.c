@@ -17,31 +17,9 @@ static void say(const struct drive *drive, const char *what)
 	printf("disk %02x:%02x.%x: %s\n", drive->bdf >> 8, drive->bdf >> 3 & 31, drive->bdf & 7, what);
 }
 
-static uint32_t config_read(void *self, unsigned off, unsigned width)
+static bool set_command(struct drive *drive, uint32_t bits)
 {
-	const struct drive *drive = self;
-	int64_t r = pv_dev_cfg_read(drive->dev, off, width);
-
-	return r < 0 ? ~0u : (uint32_t)r;
-}
-
-static bool config_write(void *self, unsigned off, unsigned width, uint32_t value)
-{
-	const struct drive *drive = self;
-
-	return pv_dev_cfg_write(drive->dev, off, width, value) >= 0;
-}
-
-static const char *find_registers(struct drive *drive, struct pci_virtio *virtio)
-{
-	uint64_t bytes[PCI_BARS];
-
-	for (unsigned i = 0; i < PCI_BARS; i++) {
-		const struct pv_dev_bar *bar = &drive->info.bars[i];
-
-		bytes[i] = bar->flags & PV_BAR_IO ? 0 : bar->size;
-	}
-	return pci_find_virtio(&drive->config, bytes, virtio);
+	return drive->config.write(drive->config.self, PCI_COMMAND, 2, bits);
 }
 
 /* The pages a region lies on; others of the BAR may not be ours to map. */
@@ -115,8 +93,7 @@ static const char *start(struct drive *drive, const struct pv_start_device *give
 			return "cannot reach the memory it was given";
 		drive->bus[i] = (uint64_t)bus;
 	}
-	if (!config_write(drive, PCI_COMMAND, 2,
-			  PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_NO_INTX))
+	if (!set_command(drive, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_NO_INTX))
 		return "may not use the bus";
 	return vdisk_init(&drive->disk, &drive->vpci, &arena, 0,
 			  drive->info.flags & PV_DEV_REMAPPED);
@@ -130,13 +107,13 @@ bool drive_open(struct drive *drive, unsigned index, pv_event_fn on_irq, void *a
 
 	drive->dev = given->handle;
 	drive->bdf = given->bdf;
-	drive->config = (struct pci_config){ drive, config_read, config_write };
+	drive->config = pcidev_config(&drive->dev);
 	if (pv_dev_info(drive->dev, &drive->info) < 0)
 		why = "cannot be looked at";
-	else if (!config_write(drive, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_NO_INTX))
+	else if (!set_command(drive, PCI_COMMAND_MEMORY | PCI_COMMAND_NO_INTX))
 		why = "its registers cannot be switched on";
 	else
-		why = find_registers(drive, &virtio);
+		why = pcidev_find_virtio(&drive->config, &drive->info, &virtio);
 	if (!why)
 		why = map_registers(drive, &virtio, index);
 	if (!why)

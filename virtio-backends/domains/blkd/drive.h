@@ -4,7 +4,7 @@
 #define BLKD_DRIVE_H
 
 #include <pci/vdisk.h>
-#include <pv/libpv.h>
+#include <port/newlib/pcidev.h>
 
 struct drive {
 	pv_handle_t dev;
