@@ -33,6 +33,7 @@ QEMU_FLAW = "Assertion `s->pc_save != -1' failed"
 INSNS_A_CALL = 50_000  # far more than any; a machine that uses them stands still
 FIXED_INSNS = 4_000_000_000
 WALL = 28_000
+TELLING_LIVES = 60  # about one life in eight ends by force
 
 
 def boot(options, path):
@@ -81,17 +82,23 @@ class Sums:
 
     def add(self, result):
         """The lives and hypercalls of one boot; those of one that broke off as far as it came."""
-        lives = re.findall(r"# life (\d+) seed \d+ calls (\d+)", result.kernel) or [(0, 0)]
+        begun = re.findall(r"# life (\d+) seed \d+ calls (\d+) died (\d+)", result.kernel) or [(0, 0, 0)]
         found = re.search(r"# evil lives=(\d+) died=(\d+) calls=(\d+) rounds=(\d+)", result.kernel)
-        self.lives += int(found[1] if found else lives[-1][0])
-        self.calls += int(found[3] if found else lives[-1][1])
+        lives, died, calls, rounds = found.groups() if found else (begun[-1][0], begun[-1][2], begun[-1][1], 0)
+        self.lives += int(lives)
+        self.died += int(died)
+        self.calls += int(calls)
+        self.rounds += int(rounds)
         self.insns += result.insns or 0
-        if found:
-            self.died += int(found[2])
-            self.rounds += int(found[4])
         for nr, counts in re.findall(r"# calls (\d+)((?: \d+)+)", result.kernel):
             old = self.rows.setdefault(int(nr), [0] * 16)
             self.rows[int(nr)] = [a + int(b) for a, b in zip(old, counts.split())]
+
+    def toothless(self):
+        """What shows that the attackers do not attack: of the lives of a long run some end by force."""
+        if self.lives < 2 or (self.lives >= TELLING_LIVES and not self.died):
+            return f"too tame: of {self.lives} attackers {self.died} were stopped for what they did"
+        return None
 
     def report(self):
         seconds = time.monotonic() - self.begin
@@ -122,8 +129,8 @@ def attack(options, path):
                              "calls": max(first["calls"] - sums.calls, 20_000)}  # several lives
     sums.report()
     if not problems:
-        print("no finding")
-        return not options["plant"]
+        print(sums.toothless() or "no finding")
+        return not (sums.toothless() or options["plant"])
     finding = finding_of(options, path, result, problems)
     place = pathlib.Path(options["build"]) / "logs" / "tests" / f"evil-{finding['found_at_seed']}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
