@@ -5,23 +5,23 @@
 import sys
 
 import harness
-from harness import case, nightly, vm
+from harness import LINUX_WARNS, case, nightly, vm
 
 
 def smp(system, vcpus, *commands, cpus=2, words="", vtlb="max", audit=True, icount=False, mem="128M",
-        before="true", seen=None):
+        before="true", seen=None, known=None):
     """One VM that runs the commands, each of which must say it is good, and on all vCPUs (or `seen`)."""
     run = "; ".join((before, "echo online=$(cat /sys/devices/system/cpu/online)",
                      *(f"smpload {command}" for command in commands)))
-    cmdline = f'console=hvc0 quiet panic=1 {words} rf.name=vm1 rf.run="{run}"'
+    cmdline = f'console=hvc0 {LINUX_WARNS} panic=1 {words} rf.name=vm1 rf.run="{run}"'
     system.boot(system.image(vm("vm1", run, initrd="work.cpio", cmdline=cmdline, mem=mem, vcpus=vcpus,
                                 vtlb=vtlb)),
                 append="audit" if audit else "", cpus=cpus, icount=icount)
     for command in commands:
         system.said(rf"^vm1\| smpload: {command.split()[0]} good, {command.split()[1]} rounds on "
                     rf"{seen or vcpus} CPUs")
-    system.healthy()
-    system.never(r"audit: ", r"WARNING:", r"rcu.*stall", r"smpload: WRONG")
+    system.healthy(known)
+    system.never(r"smpload: WRONG")
 
 
 def online(system, what):
@@ -97,8 +97,14 @@ def maxcpus(system):
 
 # ---- down and up, while the others flush and interrupt ----
 
+# Linux 6.12 counts the server by which it runs starved tasks among the tasks of a CPU (inc_dl_tasks()). If that
+# server waits on a CPU that goes, Linux warns of a task that is left, lists them, and finds none but its own.
+SERVER_COUNTED = (r"\[ cut here \].*\n.*Dying CPU not properly vacated!\n(?:.*\n){1,60}?"
+                  r".*CPU(\d+) enqueued tasks \(2 total\):\n.*pid: \d+, name: migration/\1\n(?!.*\tpid: )")
+
+
 def hotplug(system, rounds, **keys):
-    smp(system, 8, f"hotplug {rounds}", **keys)
+    smp(system, 8, f"hotplug {rounds}", known=SERVER_COUNTED, **keys)
     online(system, "0-7")
 
 

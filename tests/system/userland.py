@@ -7,7 +7,7 @@ import sys
 import tomllib
 
 import harness
-from harness import ROOT, case, nightly, vm
+from harness import LINUX_WARNS, ROOT, case, nightly, vm
 from talk import ESCAPE, Talk, want
 
 # ---- Debian, at its console ----
@@ -162,7 +162,7 @@ def debian_cycles(system):
     """Debian VMs that ran programs and powered off leave nothing in the microkernel."""
     run = "i=0; while [ $i -lt 100 ]; do ls / | sort > /dev/null; i=$((i+1)); done"
     domain = vm("debian", "", initrd=DEBIAN["initrd"], mem=DEBIAN["mem"],
-                cmdline=f'console=hvc0 quiet norandmaps rf.run="{run}"')
+                cmdline=f'console=hvc0 {LINUX_WARNS} norandmaps rf.run="{run}"')
     system.boot(system.image(domain), mem=1024, append="cycle=debian,3")
     system.said(r"cycle: ok, 3 runs of debian")
     system.healthy()
