@@ -3,35 +3,14 @@
 """A disk on the PCI bus, driven by a newlib domain and served to others: what is written is there after
 the next boot, a dead driver loses nothing, a disk that cannot be used is named with the reason."""
 
-import contextlib
-import pathlib
 import random
 import re
 import sys
-import tempfile
 
 import deaths
 import harness
 from harness import case, link, nightly, service, status, vm
-from manifest.devices import MachineDisk
-from ringfence import disks
-
-SLOT = "00:04.0"
-MIB = 1 << 20
-
-
-@contextlib.contextmanager
-def image(size):
-    with tempfile.TemporaryDirectory(prefix="disk") as directory:
-        path = pathlib.Path(directory) / "disk.img"
-        with open(path, "wb") as file:
-            file.truncate(size)
-        yield path
-
-
-def plugged(path, read_only=False, throttle=""):
-    """QEMU's words for the disk."""
-    return disks.qemu_arguments(MachineDisk(0, SLOT, str(path), 0, read_only), path, throttle=throttle)
+from medium import MIB, SLOT, image, plugged
 
 
 def one_by_one(words):
@@ -233,14 +212,13 @@ def pcidisk_iommu(system):
 
 # ---- what goes wrong ----
 
-@case
-def pcidisk_bad_block(system):
+def one_block_fails(system, errno):
     """One block of the medium cannot be written: an error of the requests for it and of no others."""
     with image(MIB) as path:
         node = (f"driver=raw,node-name=disk0,file.driver=blkdebug,file.image.driver=file,"
                 f"file.image.filename={path},file.inject-error.0.event=none,"
                 "file.inject-error.0.iotype=write,file.inject-error.0.sector=800,"
-                "file.inject-error.0.once=off")
+                f"file.inject-error.0.errno={errno},file.inject-error.0.once=off")
         extra = ["-blockdev", node, *one_by_one(plugged(path)[2:])]
         system.boot(system.image(front(), driver(), link("front", "disk", device=SLOT)), mem=256,
                     append="exit-with=front", extra=extra, want=1)
@@ -249,6 +227,16 @@ def pcidisk_bad_block(system):
         system.never(r"disk stopped")
         system.healthy()
 
+
+@case
+def pcidisk_bad_block(system):
+    one_block_fails(system, 5)
+
+
+@case
+def pcidisk_host_full(system):
+    """ENOSPC, for which QEMU would stop the machine if it were not told to report it."""
+    one_block_fails(system, 28)
 
 
 # ---- what cannot be used ----

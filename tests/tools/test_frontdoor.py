@@ -167,6 +167,29 @@ class Disks(unittest.TestCase):
         self.assertEqual(disks.find(self.disk()), self.path)
         self.assertEqual(self.path.read_bytes(), bytes(1 << 20))
 
+    def test_made_with_a_file_system(self):
+        disk = MachineDisk(0, "00:05.0", str(self.path), 4 << 20, False, "ext4")
+        self.assertEqual(disks.find(disk), self.path)
+        made = self.path.read_bytes()
+        self.assertEqual((len(made), made[1080:1082]), (4 << 20, b"\x53\xef"))
+        self.path.write_bytes(b"mine" + made[4:])  # it is made once
+        self.assertEqual(disks.find(disk), self.path)
+        self.assertEqual(self.path.read_bytes()[:4], b"mine")
+        self.path.unlink()
+        with unittest.mock.patch.object(disks, "MKFS", "/bin/false"):
+            self.refuses(disk, "could not make its file system")
+        self.assertEqual(list(self.path.parent.iterdir()), [])
+
+    def test_room_to_grow(self):
+        usage = unittest.mock.Mock(free=1000)
+        with unittest.mock.patch("shutil.disk_usage", return_value=usage), \
+                unittest.mock.patch.object(ui, "warn") as warn:
+            disks.find(self.disk())
+            self.path.write_bytes(bytes(1 << 20))  # all of it is there
+            disks.find(self.disk())
+        self.assertEqual(warn.call_count, 1)
+        self.assertIn("may grow by 1 MiB and there is room for 0", warn.call_args[0][0])
+
     def test_sizes(self):
         self.path.write_bytes(bytes(4096))
         self.refuses(self.disk(), "has 4096 bytes, the manifest says 1048576: it is truncated")
@@ -193,6 +216,7 @@ class Disks(unittest.TestCase):
         words = " ".join(disks.qemu_arguments(self.disk(read_only=True), self.path))
         self.assertIn("virtio-blk-pci,drive=disk0,addr=05.0", words)
         self.assertIn("readonly=on", words)
+        self.assertIn("werror=report", words)
         self.assertNotIn("iommu_platform", words)
         self.assertIn("iommu_platform=on", disks.qemu_arguments(self.disk(), self.path, iommu=True)[-1])
 

@@ -224,6 +224,10 @@ class Complaints(unittest.TestCase):
         parsed = schema.parse(HEAD + disk + NEWLIB).disks[0]
         self.assertEqual((parsed.address, parsed.file, parsed.size, parsed.read_only),
                          ("00:04.0", "d.img", 64 << 20, False))
+        self.assertEqual((parsed.format, schema.parse(HEAD + disk + 'format = "ext4"\n' + NEWLIB).disks[0].format),
+                         ("", "ext4"))
+        self.says(HEAD + disk + 'format = "ext3"\n' + NEWLIB,
+                  "machine.disk[0].format: 'ext3' is not a value (did you mean 'ext4'?)")
         self.assertTrue(schema.parse(HEAD + "[machine]\niommu = true\n" + NEWLIB).iommu)
         self.says(HEAD + "[machine]\niommu = 1\n" + NEWLIB,
                   "machine.iommu: must be true or false, not 1")

@@ -12,7 +12,8 @@ IDS = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})")
 CLASS = re.compile(r"class ([0-9a-f]{2})\.([0-9a-f]{2})")
 DMA = {"iommu": False, "trusted": True}
 DOMAIN_KEYS = {"pci", "dma", "dma_mem"}
-DISK_KEYS = {"address", "file", "size", "read_only"}
+DISK_KEYS = {"address", "file", "size", "format", "read_only"}
+DISK_FORMATS = {"none": "", "ext4": "ext4"}
 DEFAULT_DMA_MEM = 1 << 20
 DISK_ADDRESS = re.compile(r"00:([01][0-9a-f])\.0")
 
@@ -36,6 +37,7 @@ class MachineDisk:
     file: str
     size: int
     read_only: bool
+    format: str = ""  # file system of an image that is made
 
     def path(self, key):
         return f"machine.disk[{self.index}].{key}"
@@ -131,7 +133,8 @@ def machine_disk(table, index):
         table.bad("address", f"'{address}' is not a slot of the first bus (\"00:04.0\")")
     file = table.get("file", str, "", required=True)
     return MachineDisk(index=index, address=address, file=file, size=table.size("size"),
-                       read_only=table.get("read_only", bool, False))
+                       read_only=table.get("read_only", bool, False),
+                       format=DISK_FORMATS.get(table.choice("format", DISK_FORMATS, "none"), ""))
 
 
 def check_machine(disks, findings):

@@ -3,10 +3,15 @@
 
 import os
 import pathlib
+import shutil
+import subprocess
 
 from . import paths, status, ui
 
 SECTOR = 512
+MKFS = shutil.which("mke2fs", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") or "mke2fs"
+# What the host cannot do is an error of the request. QEMU's default stops the machine when the host's disk is full.
+ERRORS = "werror=report,rerror=report"
 
 
 def _stop(disk, text, hint=None):
@@ -21,9 +26,31 @@ def _make(disk, path):
         _stop(disk, f"there is no disk image '{paths.show(path)}', and an empty one that takes no "
                     "writes is of no use")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:
+    partial = path.with_name(path.name + ".part")  # a run that is interrupted here leaves no half of one
+    with open(partial, "wb") as file:
         file.truncate(disk.size)
-    ui.say(f"made an empty disk image {paths.show(path)} of {disk.size >> 20} MiB")
+    if disk.format:
+        _format(disk, partial)
+    partial.replace(path)
+    what = f"with an empty {disk.format} file system" if disk.format else "with nothing in it"
+    ui.say(f"made a disk image {paths.show(path)} of {disk.size >> 20} MiB {what}")
+
+
+def _format(disk, path):
+    result = subprocess.run([MKFS, "-t", disk.format, "-q", "-F", str(path)], capture_output=True, text=True,
+                            check=False)
+    if result.returncode:
+        path.unlink()
+        _stop(disk, f"{MKFS} could not make its file system", result.stderr.strip())
+
+
+def _warn_of_room(path):
+    """An image is a sparse file: what is not there yet may find no room later."""
+    stat = path.stat()
+    grows, room = stat.st_size - stat.st_blocks * SECTOR, shutil.disk_usage(path).free
+    if grows > room:
+        ui.warn(f"{paths.show(path)} may grow by {grows >> 20} MiB and there is room for {room >> 20}: "
+                "when that is used up, the machine's writes fail")
 
 
 def _check(disk, path):
@@ -51,6 +78,7 @@ def find(disk):
     if not path.exists():
         _make(disk, path)
     _check(disk, path)
+    _warn_of_room(path)
     return path
 
 
@@ -62,5 +90,5 @@ def qemu_arguments(disk, path, iommu=False, throttle=""):
     drive = f"file={path},format=raw,if=none,id={name},cache=writeback,readonly={readonly}"
     if throttle:
         drive += f",{throttle}"
-    device = f"virtio-blk-pci,drive={name},addr={slot},serial={name},disable-legacy=on"
+    device = f"virtio-blk-pci,drive={name},addr={slot},serial={name},disable-legacy=on,{ERRORS}"
     return ["-drive", drive, "-device", device + (",iommu_platform=on" if iommu else "")]
