@@ -84,8 +84,8 @@ class System:
         self.build, self.name, self.boots, self.insns = build, name, 0, 0
         self.limits = NIGHTLY_LIMITS if name in NIGHTLY else LIMITS
 
-    def image(self, *domains, console=True, mem=0):
-        text = HEAD + (CONSOLE if console else "") + "".join(domains)
+    def image(self, *domains, console=True, mem=0, init=None):
+        text = HEAD + (f'init = "{init}"\n' if init else "") + (CONSOLE if console else "") + "".join(domains)
         return lower.lower(schema.parse(text), ROOT / "images", self.build, mem << 20)[0]
 
     def boot(self, image, append="", cpus=1, mem=512, want=status.OK, serial="stdio", icount=False,

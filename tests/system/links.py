@@ -52,7 +52,7 @@ def link_watchdog_budget(system):
                    restarts=2)
     system.boot(system.image(service("front", kernel="linkfront.elf"), disk,
                              link("front", "disk", size="1M")), append="exit-with=front", mem=256, want=None)
-    system.said(r"disk: not started again: 3 ends within 12 s", r"linkfront: nothing happens any more")
+    system.said(r"disk: not started again: 3 ends within 12 s", r"front: nothing happens any more")
     system.healthy()
 
 

@@ -155,6 +155,7 @@ bool guest_build(struct guest *guest)
 	guest->state = GUEST_RUNNING;
 	guest->started = pv_clock_ns();
 	guest_watch(guest);
+	kills_started(guest);
 	links_up(guest);
 	return true;
 }

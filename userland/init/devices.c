@@ -286,6 +286,10 @@ static bool reset_virtio(struct device *device)
 
 static void silence(struct device *device)
 {
+#ifdef PLANTED_NO_FENCE /* a mistake that tests/system/kills.py has to notice */
+	if (device)
+		return;
+#endif
 	const struct pci_config *config = &device->config;
 	uint32_t command = config->read(config->self, PCI_COMMAND, 2);
 

@@ -11,6 +11,7 @@
  *   shell.c      the commands the console's shell sends
  *   ctl.c        the line protocol to the console service
  *   cycle.c      create/run/destroy over and over, with the kernel's counters compared
+ *   kills.c      a domain ended at random moments, over and over
  *   seed.c       random bytes for domains
  */
 #ifndef INIT_H
@@ -150,6 +151,12 @@ void cycle_begin(void);
 bool cycle_active(void);
 bool cycle_owns(const struct guest *guest);
 void cycle_ended(struct guest *guest);
+
+/* kills.c */
+bool kills_setup(const char *text); /* NAME,COUNT,MAX_US[,SEED] */
+void kills_started(const struct guest *guest);
+pv_ns_t kills_deadline(void); /* when kills_expire() wants to be called */
+void kills_expire(pv_ns_t now);
 
 /* seed.c */
 void seed_fill(uint8_t out[32]);

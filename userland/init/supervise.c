@@ -312,6 +312,7 @@ static void on_timer(pv_port_t port, void *arg)
 		if (init.guests[i].deadline <= now)
 			expired(&init.guests[i]);
 	links_expire(now);
+	kills_expire(now);
 	supervise_schedule();
 }
 
@@ -319,6 +320,8 @@ void supervise_schedule(void)
 {
 	pv_ns_t next = links_deadline();
 
+	if (kills_deadline() < next)
+		next = kills_deadline();
 	if (poweroff.deadline < next)
 		next = poweroff.deadline;
 	for (unsigned i = 0; i < init.count; i++)

@@ -37,8 +37,11 @@ static void on_irq(pv_port_t port, void *arg)
 
 static bool drives_open(void)
 {
-	for (; drive_count < pv_start_info->device_count; drive_count++)
-		if (!drive_open(&drives[drive_count], drive_count, on_irq, &drives[drive_count]))
+	unsigned count = crash_one_drive() ? 1 : pv_start_info->device_count;
+
+	for (; drive_count < count; drive_count++)
+		if (!drive_open(&drives[drive_count], crash_way(drive_count), on_irq,
+				&drives[drive_count]))
 			return false;
 	return true;
 }

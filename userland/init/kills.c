@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kills.c - `kills=NAME,COUNT,MAX_US[,SEED]` on the command line, for tests: a domain is ended COUNT times
+ * (0: over and over), each time at a random moment of up to MAX_US microseconds after its start, and
+ * started anew at once, as the shell's `restart` does it. With -icount a moment is an instruction.
+ */
+#include "init.h"
+
+#include <stdio.h>
+
+static struct {
+	struct guest *guest;
+	unsigned count, done;
+	uint64_t max_ns, state;
+	pv_ns_t deadline;
+} kills = { .deadline = PV_FOREVER };
+
+static uint64_t number(void)
+{
+	uint64_t z = kills.state += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+bool kills_setup(const char *text)
+{
+	char name[PV_NAME_LEN];
+	unsigned count = 0, max_us = 0, seed = 1;
+
+	if (sscanf(text, "%31[^,],%u,%u,%u", name, &count, &max_us, &seed) < 3 || !max_us)
+		return false;
+	kills.guest = guest_find(name);
+	kills.count = count;
+	kills.max_ns = max_us * 1000ull;
+	kills.state = seed;
+	return kills.guest && kills.guest != init.console;
+}
+
+void kills_started(const struct guest *guest)
+{
+	if (guest != kills.guest || (kills.count && kills.done == kills.count))
+		return;
+	kills.deadline = pv_clock_ns() + number() % kills.max_ns;
+	supervise_schedule();
+}
+
+pv_ns_t kills_deadline(void)
+{
+	return kills.deadline;
+}
+
+void kills_expire(pv_ns_t now)
+{
+	if (kills.deadline > now)
+		return;
+	kills.deadline = PV_FOREVER;
+	if (kills.guest->state != GUEST_RUNNING)
+		return; /* it ended by itself */
+	if (++kills.done == kills.count)
+		printf("kills: %u of %s\n", kills.done, (const char *)kills.guest->spec->name);
+	kills.guest->again = true;
+	guest_kill(kills.guest);
+}
