@@ -10,8 +10,10 @@ import argparse
 import pathlib
 import re
 import sys
+import tempfile
 
-from harness import ROOT, Wrong, status
+from harness import ROOT, Wrong, schema, status
+from medium import plug_all
 from talk import ESCAPE, Talk, want
 
 CASES = {}
@@ -227,12 +229,17 @@ def link_outlives_reboot(boot):
 @case
 def default_system(boot):
     """What `./ringfence run` boots: each VM has a disk and a network, and both servers can be restarted."""
-    t = boot(text=(ROOT / "images" / "dev.toml").read_text(), mem=512)
+    text = (ROOT / "images" / "dev.toml").read_text()
+    with tempfile.TemporaryDirectory(prefix="talk") as where:
+        talk_to_default_system(boot(text=text, mem=512, iommu=True,
+                                    extra=plug_all(schema.parse(text), pathlib.Path(where))))
+
+
+def talk_to_default_system(t):
     t.expect(r"root@?\S*vm1|vm1:~\S* ")
     t.type("until ping -c 1 -W 1 vm2; do sleep 1; done; echo near-$((6*7))\r")
     t.expect("1 packets received(?s:.)*near-42")
-    t.type("until [ -b /dev/vda ]; do sleep 1; done; mke2fs -q /dev/vda; mkdir /m; mount /dev/vda /m && "
-           "echo kept > /m/f && sync && echo mounted-$((6*7))\r")
+    t.type("echo kept > /disk/f && sync && mount | grep -q '/dev/vda on /disk type ext4' && echo mounted-$((6*7))\r")
     t.expect("mounted-42")
     t.shell()
     for link in ("disk1", "disk2", "card1", "card2"):
@@ -242,7 +249,7 @@ def default_system(boot):
     for line in ("disk1            vm1 -> disk  up, epoch 2", "card2            vm2 -> net  up, epoch 2"):
         t.until("links", line)
     t.type(ESCAPE + "1")
-    t.type("umount /m; mount /dev/vda /m && cat /m/f; ping -c 3 vm2; echo after-$((6*7))\r")
+    t.type("umount /disk; mount /dev/vda /disk && cat /disk/f; ping -c 3 vm2; echo after-$((6*7))\r")
     t.expect(r"kept\r\n(?s:.)*[1-3] packets received(?s:.)*after-42")
     t.type(ESCAPE + "q")
     want(t.end() == status.OK, "quit is not exit status 0")

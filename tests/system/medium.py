@@ -26,3 +26,12 @@ def plugged(path, slot=SLOT, read_only=False, throttle=""):
     """The disk's words; those of slot 4 call it disk0."""
     index = int(slot[3:5], 16) - 4
     return disks.qemu_arguments(MachineDisk(index, slot, str(path), 0, read_only), path, throttle=throttle)
+
+
+def plug_all(manifest, where):
+    """The words for all disks of a parsed manifest, with their images in `where`, made as `run` makes them."""
+    words = []
+    for disk in manifest.disks:
+        disk.file = str(where / pathlib.Path(disk.file).name)
+        words += disks.qemu_arguments(disk, disks.find(disk), manifest.iommu)
+    return words

@@ -36,14 +36,15 @@ def manifest_text(domains, links=()):
 class Talk:
     """A running machine whose serial line is in our hands: of a manifest's text, or of domains and links."""
 
-    def __init__(self, build, name, domains=(), append="", cpus=1, mem=256, links=(), text=None, iommu=False):
+    def __init__(self, build, name, domains=(), append="", cpus=1, mem=256, links=(), text=None, iommu=False,
+                 extra=()):
         self.directory = tempfile.TemporaryDirectory(prefix="talk")
         here = pathlib.Path(self.directory.name)
         text = text or manifest_text([CONSOLE, *domains], links)
         image, _ = lower.lower(schema.parse(text), here, build, mem << 20)
         (here / "image").write_bytes(image)
         machine = qemu.Machine(kernel=build / "kernel" / "ringfence.elf", image=here / "image",
-                               cpus=cpus, mem=mem, append=append, iommu=iommu)
+                               cpus=cpus, mem=mem, append=append, iommu=iommu, extra=tuple(extra))
         self.log = build / "logs" / "tests" / f"system.talk-{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(qemu.command(machine), stdin=subprocess.PIPE,

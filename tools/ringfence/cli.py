@@ -60,6 +60,11 @@ def _parser():
     run.add_argument("manifest", nargs="?", metavar="MANIFEST",
                      help="a file, or a name in images/ (default: images/dev.toml)")
     _add_machine(run)
+    run.add_argument("--machine", choices=("q35", "pc", "microvm"),
+                     help="q35 has an IOMMU, pc has none, microvm has no PCI and boots images/microvm.toml by default "
+                          "(default: q35 if the manifest wants an IOMMU, else pc)")
+    run.add_argument("--dma", choices=("iommu", "trusted"),
+                     help="trusted: devices may do DMA also where no IOMMU confines them, whatever the manifest says")
     run.add_argument("--headless", action="store_true",
                      help="no console switching: one plain log of all domains on stdout")
     run.add_argument("--log", metavar="FILE", help="also write what the serial line says to FILE")

@@ -28,6 +28,7 @@ class Machine:
     icount: bool = False
     cpu: str = CPU
     iommu: bool = False
+    machine: str = ""  # QEMU's; none: pc, or q35 with an IOMMU
     debugcon: pathlib.Path | None = None
     serial: str = "stdio"  # stdio: QEMU's stdin and stdout; none; or any of QEMU's -serial
     plugins: tuple = ()
@@ -43,7 +44,7 @@ def find():
 
 def command(machine):
     """The argument vector."""
-    argv = [find(), "-nodefaults", "-no-user-config", "-machine", "q35" if machine.iommu else "pc", "-accel", "tcg",
+    argv = [find(), "-nodefaults", "-no-user-config", "-machine", machine.machine or ("q35" if machine.iommu else "pc"), "-accel", "tcg",
             "-cpu", machine.cpu, "-smp", str(machine.cpus), "-m", str(machine.mem),
             "-display", "none", "-monitor", "none", "-no-reboot",
             "-device", f"isa-debug-exit,iobase={status.DEBUG_EXIT_PORT:#x},iosize=4",

@@ -23,12 +23,25 @@ def _file(text, what):
     return path
 
 
+def apply_machine(manifest, machine, dma):
+    """--machine and --dma win over the manifest, as far as they fit it."""
+    if machine == "microvm" and (manifest.disks or manifest.iommu or any(d.devices for d in manifest.domains)):
+        raise ui.Stop("a microvm has no PCI, and the manifest has disks, devices or an IOMMU", status.USAGE,
+                      "images/microvm.toml is for it, and its default")
+    if machine:
+        manifest.iommu = machine == "q35"
+    for domain in manifest.domains:
+        domain.dma_trusted = domain.dma_trusted or (dma == "trusted" and bool(domain.devices))
+
+
 def prepare(options):
     """A qemu.Machine for the options, everything built."""
     manifest = path = None
+    chosen = getattr(options, "machine", None)  # gdb has none of these
     if not options.initrd:
-        path = image.find(options.manifest)
+        path = image.find(options.manifest or ("microvm" if chosen == "microvm" else None))
         manifest = image.parse(path)
+        apply_machine(manifest, chosen, getattr(options, "dma", None))
         names = [domain.name for domain in manifest.domains]
         if getattr(options, "exit_with", None) and options.exit_with not in names:
             raise ui.Stop(f"--exit-with: there is no domain '{options.exit_with}' in "
@@ -47,7 +60,7 @@ def prepare(options):
     extra = [word for disk in (manifest.disks if manifest else ())
              for word in disks.qemu_arguments(disk, disks.find(disk), iommu)]
     return qemu.Machine(kernel=kernel, image=initrd, cpus=cpus, mem=mem, icount=options.icount,
-                        iommu=iommu, extra=tuple(extra))
+                        iommu=iommu, machine=chosen or "", extra=tuple(extra))
 
 
 @contextlib.contextmanager

@@ -32,7 +32,33 @@ rf_network() {
 	done
 }
 
-# What programs expect to be mounted, the loopback interface, the name from rf.name, the network.
+# rf.disk=DIRECTORY: the file system of /dev/vda goes there. The disk appears when its back end does; one that
+# cannot be mounted is left as it is, because somebody may still want what is on it.
+rf_disk() {
+	place=$(rf_word rf.disk)
+	[ -n "$place" ] || return 0
+	mkdir -p "$place"
+	tries=0
+	until [ -b /dev/vda ]; do
+		tries=$((tries + 1))
+		if [ $tries -gt 50 ]; then
+			echo "$place: no disk. \`links\` at the console's shell (Ctrl-] 0) tells who serves it."
+			return 0
+		fi
+		sleep 0.2
+	done
+	if why=$(mount -t ext4 -o errors=remount-ro /dev/vda "$place" 2>&1); then
+		set -- $(df -m "$place" | tail -n 1)
+		echo "$place: $4 MiB free of $2 on /dev/vda"
+		[ "$4" -gt 0 ] || echo "$place is full: writes there fail, what is there is safe"
+	else
+		echo "$place: /dev/vda holds no file system that can be mounted ($why). It was not changed."
+		echo "\`mke2fs /dev/vda\` makes a new one and loses what was on it."
+	fi
+}
+
+# What programs expect to be mounted, the loopback interface, the name from rf.name, the network,
+# the disk.
 rf_setup() {
 	mount -t proc proc /proc
 	mount -t sysfs sysfs /sys 2>/dev/null
@@ -47,6 +73,7 @@ rf_setup() {
 	name=$(rf_word rf.name)
 	hostname "${name:-linux}"
 	rf_network
+	rf_disk
 }
 
 # `rf.run="command"` on the kernel's command line runs that and powers off.
