@@ -170,7 +170,28 @@ static bool put_frame(struct net_link *to, struct frame *frame, const struct pay
 	return true;
 }
 
-/* A segment too large for the target's network, in pieces: at most 64 KiB / FRAME_GSO_MIN of them. */
+/* One frame to the card, which does nothing of what its metadata asks for. */
+static bool put_card(struct net_switch *sw, struct frame *frame, const struct payload *payload)
+{
+	const struct net_card *card = sw->card;
+	uint32_t len = frame->head_len + payload->len;
+	uint8_t *at = len <= FRAME_ETHERNET + card->mtu ? card->room(card->self) : NULL;
+
+	if (!at) {
+		sw->card_counters.no_buffer++;
+		return false;
+	}
+	if (frame->hdr.flags)
+		fill_checksum(frame, payload);
+	vr_copy(at, frame->head, frame->head_len);
+	(void)vr_gather(at + frame->head_len, payload->segs, payload->count, payload->at, payload->len);
+	card->send(card->self, len);
+	sw->card_counters.received++;
+	return true;
+}
+
+/* A segment too large for the target's network, in pieces: at most 64 KiB / FRAME_GSO_MIN of them. NULL is
+ * the card. */
 static void put_pieces(struct net_link *to, struct net_switch *sw, const struct payload *payload)
 {
 	const struct frame *whole = &sw->frame;
@@ -182,7 +203,7 @@ static void put_pieces(struct net_link *to, struct net_switch *sw, const struct 
 		struct payload part = { payload->segs, payload->count, base + at, len };
 
 		frame_cut(&sw->piece, whole, at, len);
-		if (!put_frame(to, &sw->piece, &part))
+		if (!(to ? put_frame(to, &sw->piece, &part) : put_card(sw, &sw->piece, &part)))
 			return;
 	}
 }
@@ -206,11 +227,23 @@ static void deliver(struct net_link *to, struct net_switch *sw, const struct pay
 	}
 }
 
-/* May a frame from one link reach another? */
+static void deliver_card(struct net_switch *sw, const struct payload *payload)
+{
+	if (sw->frame.hdr.gso_type != NET_GSO_NONE) {
+		put_pieces(NULL, sw, payload);
+	} else {
+		sw->piece = sw->frame;
+		(void)put_card(sw, &sw->piece, payload);
+	}
+}
+
+/* May a frame from one link, or from the card (NULL), reach another? */
 static bool reaches(const struct net_link *from, const struct net_link *to)
 {
 	if (from == to)
 		return false;
+	if (!from)
+		return true;
 	if (from->options.uplink || to->options.uplink)
 		return true;
 	return !from->options.isolated && !to->options.isolated;
@@ -224,19 +257,23 @@ static struct net_link *owner(const struct net_switch *sw, const uint8_t *mac)
 	return NULL;
 }
 
-/* An uplink speaks for the rest of the world, never for a link of ours. */
-static bool source_is_true(const struct net_link *from, const struct frame *frame)
+/* An uplink and the card speak for the rest of the world, never for a link of ours. */
+static bool is_foreign(const struct net_switch *sw, const struct frame *frame)
 {
 	const uint8_t *source = frame->head + FRAME_MAC;
 
-	if (!from->options.uplink)
-		return frame_source_fits(frame, &from->rules);
-	return !(source[0] & 1) && !owner(from->sw, source);
+	return !(source[0] & 1) && !owner(sw, source);
 }
 
-static void route(struct net_link *from, const struct payload *payload)
+static bool source_is_true(const struct net_link *from, const struct frame *frame)
 {
-	struct net_switch *sw = from->sw;
+	return from->options.uplink ? is_foreign(from->sw, frame) :
+				      frame_source_fits(frame, &from->rules);
+}
+
+/* Where the frame under way goes. from: NULL is the card. */
+static void route(struct net_switch *sw, struct net_link *from, const struct payload *payload)
+{
 	const uint8_t *target = sw->frame.head;
 	struct net_link *to = target[0] & 1 ? NULL : owner(sw, target);
 	bool found = false;
@@ -249,8 +286,12 @@ static void route(struct net_link *from, const struct payload *payload)
 		found = true;
 		deliver(link, sw, payload);
 	}
+	if (from && sw->card && !to) {
+		found = true;
+		deliver_card(sw, payload);
+	}
 	if (!found)
-		from->counters.no_target++;
+		(from ? &from->counters : &sw->card_counters)->no_target++;
 }
 
 static void drop_spoofed(struct net_link *from)
@@ -261,13 +302,25 @@ static void drop_spoofed(struct net_link *from)
 		port->log(port->self, "net: a frame with a forged source was dropped");
 }
 
+/* The frame under way: its first bytes, and the rest. `skip` bytes are in front of it. */
+static struct payload take_head(struct net_switch *sw, unsigned count, uint32_t skip, uint32_t len)
+{
+	struct frame *frame = &sw->frame;
+
+	frame->len = len;
+	frame->head_len = len < FRAME_HEAD ? len : FRAME_HEAD;
+	frame->headers = 0;
+	(void)vr_gather(frame->head, sw->segs, count, skip, frame->head_len);
+	return (struct payload){ sw->segs, count, skip + frame->head_len, len - frame->head_len };
+}
+
 /* One frame of a sender, out of the segments of its chain. */
 static void send(struct net_link *from, unsigned count, unsigned writable)
 {
 	struct net_switch *sw = from->sw;
 	struct frame *frame = &sw->frame;
 	uint64_t total = vr_total(sw->segs, count);
-	struct payload payload = { sw->segs, count, 0, 0 };
+	struct payload payload;
 
 	bucket_take(&from->bucket, total);
 	if (writable || total < HDR_BYTES + FRAME_ETHERNET ||
@@ -276,12 +329,7 @@ static void send(struct net_link *from, unsigned count, unsigned writable)
 		return;
 	}
 	(void)vr_gather(&frame->hdr, sw->segs, count, 0, HDR_BYTES);
-	frame->len = (uint32_t)total - HDR_BYTES;
-	frame->head_len = frame->len < FRAME_HEAD ? frame->len : FRAME_HEAD;
-	frame->headers = 0;
-	(void)vr_gather(frame->head, sw->segs, count, HDR_BYTES, frame->head_len);
-	payload.at = HDR_BYTES + frame->head_len;
-	payload.len = frame->len - frame->head_len;
+	payload = take_head(sw, count, HDR_BYTES, (uint32_t)total - HDR_BYTES);
 	if (!frame_check(frame, &from->rules)) {
 		from->counters.malformed++;
 	} else if (!source_is_true(from, frame)) {
@@ -289,8 +337,35 @@ static void send(struct net_link *from, unsigned count, unsigned writable)
 	} else {
 		from->counters.sent++;
 		from->counters.bytes += frame->len;
-		route(from, &payload);
+		route(sw, from, &payload);
 	}
+}
+
+void net_receive(struct net_switch *sw, const uint8_t *bytes, uint32_t len)
+{
+	const struct frame_rules rules = { .mtu = sw->card->mtu };
+	struct payload payload;
+
+	sw->segs[0] = (struct vr_seg){ (uint8_t *)(uintptr_t)bytes, 0, len };
+	sw->frame.hdr = (struct net_hdr){ 0 };
+	payload = take_head(sw, 1, 0, len);
+	if (!frame_check(&sw->frame, &rules)) {
+		sw->card_counters.malformed++;
+	} else if (!is_foreign(sw, &sw->frame)) {
+		sw->card_counters.spoofed++;
+	} else {
+		sw->card_counters.sent++;
+		sw->card_counters.bytes += len;
+		route(sw, NULL, &payload);
+	}
+}
+
+void net_flush(struct net_switch *sw)
+{
+	for (struct net_link *to = sw->links; to; to = to->next)
+		vdev_flush(&to->dev, NET_QUEUE_RX);
+	if (sw->card)
+		sw->card->flush(sw->card->self);
 }
 
 static uint64_t serve(struct net_link *link, uint64_t now)
@@ -328,8 +403,7 @@ static uint64_t net_run(struct vdev *dev, uint64_t now)
 	devq_no_kick(&dev->queues[NET_QUEUE_TX]);
 	wake = serve(link, now);
 	vdev_flush(dev, NET_QUEUE_TX);
-	for (struct net_link *to = link->sw->links; to; to = to->next)
-		vdev_flush(&to->dev, NET_QUEUE_RX);
+	net_flush(link->sw);
 	return wake;
 }
 
@@ -363,9 +437,11 @@ void net_link_set_up(struct net_link *link, bool up)
 	vdev_config_set(&link->dev, 0, &config, sizeof(config));
 }
 
-void net_switch_init(struct net_switch *sw)
+void net_switch_init(struct net_switch *sw, const struct net_card *card)
 {
 	sw->links = NULL;
+	sw->card = card;
+	sw->card_counters = (struct net_counters){ 0 };
 }
 
 void net_link_remove(struct net_link *link)

@@ -9,6 +9,9 @@
  * memory, and what was checked there is what is sent. Checksum and segmentation metadata are passed on
  * to a receiver that negotiated them, else the work is done here.
  *
+ * A switch may have a card, the way out of the machine: frames for nobody here go there, complete, and
+ * what it receives comes in. It is an uplink that is no link.
+ *
  * Over a crash frames are sent at most once; buffers for receiving stay good.
  */
 #ifndef VIRTIO_NET_H
@@ -69,14 +72,35 @@ struct net_link {
 	struct net_buffer buffers[NET_MERGE_MAX];
 };
 
+/* A driver of a card. */
+struct net_card {
+	void *self;
+	/* Where to write a frame, FRAME_ETHERNET + mtu bytes; NULL: no room, the frame is lost. */
+	uint8_t *(*room)(void *self);
+	/* Sends what was written there. */
+	void (*send)(void *self, uint32_t len);
+	/* No more for now. */
+	void (*flush)(void *self);
+	uint32_t mtu;
+};
+
 struct net_switch {
 	struct net_link *links;
+	const struct net_card *card; /* or NULL */
+	struct net_counters card_counters; /* sent: received from the card */
 	/* The frame under way; one at a time. */
 	struct frame frame, piece;
 	struct vr_seg segs[NET_TX_SEGS];
 };
 
-void net_switch_init(struct net_switch *sw);
+/* card: NULL, or the switch's way out; it stays the caller's. */
+void net_switch_init(struct net_switch *sw, const struct net_card *card);
+
+/* A frame the card has received. Its bytes may change meanwhile. Follow with net_flush. */
+void net_receive(struct net_switch *sw, const uint8_t *bytes, uint32_t len);
+
+/* Tells the drivers what net_receive gave them. */
+void net_flush(struct net_switch *sw);
 
 /* NULL, or what is wrong with the options. */
 const char *net_link_init(struct net_link *link, struct net_switch *sw,

@@ -210,7 +210,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_begin(data, size);
 	takes = (take(1) & 1 ? VIRTIO_BIT(NET_F_GUEST_CSUM) : 0) |
 		(take(1) & 1 ? VIRTIO_BIT(NET_F_GUEST_TSO4) : 0);
-	net_switch_init(&sw);
+	net_switch_init(&sw, NULL);
 	start(0, must | sends);
 	start(1, must | takes);
 	start(2, must);

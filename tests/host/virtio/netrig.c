@@ -36,7 +36,7 @@ void offer_buffers(unsigned i, unsigned count, uint32_t len)
 
 void begin(struct net_options options, uint64_t from, uint64_t to)
 {
-	net_switch_init(&sw);
+	net_switch_init(&sw, NULL);
 	for (unsigned i = 0; i < LINKS; i++) {
 		rig_init(&rigs[i]);
 		make(i, options);

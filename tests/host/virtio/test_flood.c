@@ -102,7 +102,7 @@ static void h11_net(void **state)
 
 	(void)state;
 	rig_init(&rig);
-	net_switch_init(&sw);
+	net_switch_init(&sw, NULL);
 	assert_null(net_link_init(&link, &sw, &options, &rig.port, &rig.window));
 	flood(&link.dev, 2, NET_QUEUE_TX);
 }

@@ -247,7 +247,7 @@ static void successor(void **state)
 	assert_true(drvq_add(&rigs[0].queues[1], &buf, 1, 0, NULL));
 	assert_int_equal(devq_pop(&links[0].dev.queues[1], &chain), 1); /* taken, and dead */
 	assert_int_equal(devq_pop(&links[1].dev.queues[0], &chain), 1); /* the same for a buffer */
-	net_switch_init(&sw);
+	net_switch_init(&sw, NULL);
 	for (unsigned i = 0; i < LINKS; i++) {
 		make(i, (struct net_options){ 0 });
 		rig_attach(&rigs[i], &links[i].dev);
