@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fuzzes the firewall: an input is a sequence of frames of both sides, mostly nearly right ones, with time
+ * passing in between. What must hold, by code of this file alone:
+ *
+ *	- inside, nothing arrives but ARP, pings answered, and answers of remotes a packet had been sent to;
+ *	- outside, every packet is from the one address, and to where the policy allows;
+ *	- sums that were right are right; no more connections than there may be.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <options.h>
+#include <router.h>
+
+#define IP4(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+#define FW_IN IP4(10, 0, 0, 254)
+#define FW_OUT IP4(10, 0, 2, 15)
+#define GATEWAY IP4(10, 0, 2, 2)
+
+static const uint8_t macs[ROUTER_SIDES][6] = { { 2, 0, 0, 0, 0, 3 }, { 2, 0, 0, 0, 0, 4 } };
+static const char policy[] = "deny,tcp,8.8.8.0/24,0-79,0.0.0.0/0;allow,any,8.8.0.0/16,0-99,0.0.0.0/0;"
+			     "allow,icmp,0.0.0.0/0,0-0,10.0.0.1/32";
+
+static struct router router;
+static struct options options;
+static uint8_t frame[PACKET_MAX], out[PACKET_MAX];
+static bool sums_right, remote_seen[4];
+static bool waited; /* an answer of a neighbour is heard: what goes out may have waited for it */
+static enum router_side from;
+
+static const uint8_t *input;
+static size_t left;
+
+static uint32_t take(unsigned n)
+{
+	uint32_t value = 0;
+
+	for (; n; n--)
+		value = value << 8 | (left ? left--, *input++ : 0);
+	return value;
+}
+
+static void insist(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static uint32_t add(uint32_t sum, const uint8_t *bytes, unsigned len)
+{
+	for (unsigned i = 0; i < len; i++)
+		sum += i & 1 ? bytes[i] : (uint32_t)bytes[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* Of the part behind the IPv4 header, its checksum included. */
+static uint32_t body_sum(const uint8_t *ip, unsigned len)
+{
+	return add(ip[9] == 1 ? 0 : add(ip[9] + len, ip + 12, 8), ip + 20, len);
+}
+
+static uint32_t remote(unsigned i)
+{
+	return IP4(8, 8, i & 3 ? 8 : 9, i & 3);
+}
+
+static void check_inside(const uint8_t *ip)
+{
+	insist(get32(ip + 16) >> 8 == FW_IN >> 8 && get32(ip + 16) != FW_IN);
+	if (get32(ip + 12) == FW_IN) {
+		insist((from == INSIDE || waited) && ip[9] == 1 && ip[20] == 0);
+		return;
+	}
+	insist(from == OUTSIDE || waited);
+	for (unsigned i = 0; i < 4; i++)
+		if (get32(ip + 12) == remote(i))
+			insist(remote_seen[i]);
+}
+
+static void check_outside(const uint8_t *ip)
+{
+	uint32_t target = get32(ip + 16);
+
+	insist((from == INSIDE || waited) && get32(ip + 12) == FW_OUT);
+	if (ip[9] == 1)
+		insist(ip[20] == 8);
+	else
+		insist((ip[9] == 6 || ip[9] == 17) && target >> 16 == (8 << 8 | 8) && get16(ip + 22) <= 99);
+	if (ip[9] == 6 && target >> 8 == (8 << 16 | 8 << 8 | 8))
+		insist(get16(ip + 22) >= 80);
+	for (unsigned i = 0; i < 4; i++)
+		remote_seen[i] |= target == remote(i);
+}
+
+static uint8_t *room(void *self, enum router_side side)
+{
+	(void)self;
+	(void)side;
+	memset(out, 0xee, sizeof(out));
+	return out;
+}
+
+static void send(void *self, enum router_side side, uint32_t len)
+{
+	const uint8_t *ip = out + 14;
+	unsigned body = get16(ip + 2) - 20u;
+
+	(void)self;
+	insist(len >= 42 || (len >= 34 && len <= PACKET_MAX));
+	insist(!memcmp(out + 6, macs[side], 6));
+	if (get16(out + 12) == ETHERTYPE_ARP)
+		return;
+	insist(get16(out + 12) == ETHERTYPE_IP4 && ip[0] == 0x45 && len == 34 + body);
+	insist(add(0, ip, 20) == 0xffff);
+	if (sums_right && !waited && !(ip[9] == 17 && !get16(ip + 26)))
+		insist(body_sum(ip, body) == 0xffff);
+	if (side == INSIDE)
+		check_inside(ip);
+	else
+		check_outside(ip);
+}
+
+static void ignore(void *self, const char *line)
+{
+	(void)self;
+	insist(strlen(line) < 128);
+}
+
+static const struct router_ops ops = { NULL, room, send, ignore };
+
+static uint32_t make_arp(void)
+{
+	static const uint8_t fixed[] = { 0, 1, 8, 0, 6, 4, 0 };
+
+	put16(frame + 12, ETHERTYPE_ARP);
+	memcpy(frame + 14, fixed, 7);
+	frame[21] = (uint8_t)(1 + take(1) % 3);
+	memcpy(frame + 22, frame + 6, 6);
+	put32(frame + 28, from == INSIDE ? FW_IN - 255 + take(1) : take(1) & 1 ? GATEWAY : remote(take(1)));
+	put32(frame + 38, from == INSIDE ? FW_IN : FW_OUT);
+	return 42;
+}
+
+static uint32_t make_packet(unsigned what)
+{
+	static const uint8_t protos[] = { 6, 17, 1, 6 };
+	uint8_t *ip = frame + 14, proto = protos[what & 3];
+	unsigned header = proto == 6 ? 20 : 8, len = 20 + header + take(1);
+	uint8_t *check = ip + 20 + (proto == 6 ? 16 : proto == 17 ? 6 : 2);
+
+	put16(frame + 12, ETHERTYPE_IP4);
+	ip[0] = 0x45;
+	put16(ip + 2, len);
+	ip[8] = 64;
+	ip[9] = proto;
+	put32(ip + 12, from == INSIDE ? FW_IN - 253 + (take(1) & 1) : remote(take(1)));
+	put32(ip + 16, from == INSIDE ? remote(take(1)) : FW_OUT);
+	put16(ip + 20, take(1) & 127);
+	put16(ip + 22, take(1) & 127);
+	if (proto == 6) {
+		ip[32] = 0x50;
+		ip[33] = (uint8_t)take(1);
+	} else if (proto == 17) {
+		put16(ip + 24, len - 20);
+	} else {
+		ip[20] = from == INSIDE ? 8 : 0;
+		ip[21] = 0;
+		put16(ip + 24, take(1) & 3);
+	}
+	put16(check, 0);
+	put16(check, ~body_sum(ip, len - 20) & 0xffff);
+	put16(ip + 10, ~add(0, ip, 20) & 0xffff);
+	return 14 + len;
+}
+
+static void step(uint64_t *now)
+{
+	unsigned what = take(1);
+	uint32_t len;
+
+	from = what & 128 ? OUTSIDE : INSIDE;
+	memset(frame, 0, sizeof(frame));
+	memcpy(frame, macs[from], 6);
+	frame[6] = 2;
+	frame[11] = (uint8_t)(what & 3);
+	len = what & 64 ? make_arp() : make_packet(what);
+	sums_right = !(what & 32);
+	for (unsigned changes = sums_right ? 0 : take(1) & 3; changes; changes--)
+		frame[take(1) % 60] ^= (uint8_t)take(1);
+	if (what & 16)
+		len = take(2) % (PACKET_MAX + 10);
+	waited = get16(frame + 12) == ETHERTYPE_ARP;
+	if (what & 8)
+		*now += (uint64_t)take(2) * (NAT_SECOND / 64);
+	router_input(&router, from, frame, len, *now);
+	insist(router.nat.used <= NAT_FLOWS);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct policy parsed;
+	char text[256];
+	uint64_t now = NAT_SECOND;
+
+	input = data;
+	left = size;
+	memset(remote_seen, 0, sizeof(remote_seen));
+	if (size && data[0] == 'p') { /* the text of a policy instead */
+		size = size - 1 < sizeof(text) - 1 ? size - 1 : sizeof(text) - 1;
+		memcpy(text, data + 1, size);
+		text[size] = 0;
+		if (!policy_parse(&parsed, text))
+			insist(parsed.count <= POLICY_RULES);
+		return 0;
+	}
+	insist(!options_parse(&options, "0:10.0.0.254/24,1:10.0.2.15/24", "1:10.0.2.2", policy));
+	for (unsigned i = 0; i < ROUTER_SIDES; i++)
+		memcpy(options.config.nets[i].mac, macs[i], 6);
+	router_init(&router, &options.config, &ops);
+	while (left)
+		step(&now);
+	return 0;
+}
