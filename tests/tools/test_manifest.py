@@ -246,7 +246,7 @@ class Complaints(unittest.TestCase):
         link = '[[link]]\nkind = "net"\nfront = "vm"\nback = "a"\n'
         other = link.replace('"vm"', '"b"')
         parsed = schema.parse(two + link + 'ip = "10.0.0.1/24"\n' + other + 'mac = "02:00:00:00:00:0a"\n')
-        self.assertEqual([(p.name, p.mac.hex(":"), str(p.ip), p.size) for p in parsed.links],
+        self.assertEqual([(p.name, p.card.mac.hex(":"), str(p.card.ip), p.size) for p in parsed.links],
                          [("net0", "02:52:46:00:00:01", "10.0.0.1/24", 0),
                           ("net1", "02:00:00:00:00:0a", "None", 0)])
         for key, value, reason in (
@@ -257,7 +257,8 @@ class Complaints(unittest.TestCase):
                 ("ip", "127.0.0.1/8", "127.0.0.1 is not the address of one station")):
             self.says(two + link + f'{key} = "{value}"', f"link[0].{key} (net0): {reason}")
         self.says(two + link + 'size = "1M"',
-                  "link[0].size (net0): unknown key (known: back, front, ip, kind, mac, name, window)")
+                  "link[0].size (net0): unknown key (known: back, dns, front, gateway, ip, kind, mac, "
+                  "name, uplink, window)")
         same = 'mac = "02:00:00:00:00:01"\nip = "10.0.0.1/24"\n'
         self.says(two + link + same + other + same,
                   "link[1].mac (net1): link[0] (net0) has 02:00:00:00:00:01 already",
@@ -272,8 +273,71 @@ class Complaints(unittest.TestCase):
         lines = lower.command_lines(manifest, Findings())
         hosts = "rf.hosts=vm:10.0.0.1,vm2:10.0.0.2"
         self.assertEqual(lines[0], "")
-        self.assertTrue(lines[1].endswith(" rf.net=1:10.0.0.1/24 " + hosts))
-        self.assertTrue(lines[2].endswith(" rf.net=0:10.0.0.2/24 " + hosts))
+        self.assertTrue(lines[1].endswith("rf.net=1:10.0.0.1/24 " + hosts))
+        self.assertTrue(lines[2].endswith("rf.net=0:10.0.0.2/24 " + hosts))
+
+    def firewall(self, policy='["allow tcp any 80"]', inside="uplink = true", outside='gateway = "10.0.2.2"',
+                 network="10.0.2.15/24"):
+        """A VM on a's switch, b the firewall between that and c's."""
+        link = '[[link]]\nkind = "net"\nfront = "{}"\nback = "{}"\nip = "{}"\n{}\n'
+        return (HEAD + NEWLIB + NEWLIB.replace('"a"\n', f'"b"\npolicy = {policy}\n', 1)
+                + NEWLIB.replace('"a"\n', '"c"\n', 1) + LINUX + link.format("vm", "a", "10.0.0.1/24", "")
+                + link.format("b", "a", "10.0.0.254/24", inside) + link.format("b", "c", network, outside))
+
+    def test_firewall(self):
+        manifest = schema.parse(self.firewall(
+            '["allow tcp 10.0.2.2 80-90 from 10.0.0.0/25", "deny any 10.0.0.0/8", "allow icmp any", "allow udp any 53"]',
+            outside='gateway = "10.0.2.2"\ndns = "10.0.2.3"'))
+        lines = lower.command_lines(manifest, Findings())
+        self.assertEqual(lines[0], "uplink=net1")
+        self.assertEqual(lines[1], "net=0:10.0.0.254/24,1:10.0.2.15/24 gateway=1:10.0.2.2 policy="
+                         "allow,tcp,10.0.2.2/32,80-90,10.0.0.0/25;deny,any,10.0.0.0/8,0-65535,0.0.0.0/0;"
+                         "allow,icmp,0.0.0.0/0,0-65535,0.0.0.0/0;allow,udp,0.0.0.0/0,53-53,0.0.0.0/0")
+        self.assertEqual(lines[2], "")
+        self.assertTrue(lines[3].endswith("rf.hosts=vm:10.0.0.1,b:10.0.0.254 rf.gw=10.0.0.254 rf.dns=10.0.2.3"))
+        alone = HEAD + NEWLIB + LINUX + '[[link]]\nkind = "net"\nfront = "vm"\nback = "a"\nip = "10.0.2.15/24"\n'
+        lines = lower.command_lines(schema.parse(alone + 'gateway = "10.0.2.2"'), Findings())
+        self.assertTrue(lines[1].endswith("rf.hosts=vm:10.0.2.15 rf.gw=10.0.2.2"))
+
+    def test_bad_firewalls(self):
+        for rule, reason in (
+                ("permit tcp any", 'is no rule like "allow tcp 10.0.2.2 80-88 from 10.0.0.0/24"'),
+                ("allow tcp", 'is no rule like "allow tcp 10.0.2.2 80-88 from 10.0.0.0/24"'),
+                ("allow sctp any", "'sctp' is neither tcp, udp, icmp nor any"),
+                ("allow tcp any 90-80", "'90-80' is no port, nor a range of ports, of tcp"),
+                ("allow tcp any 65536", "'65536' is no port, nor a range of ports, of tcp"),
+                ("allow icmp any 8", "'8' is no port, nor a range of ports, of icmp"),
+                ("allow tcp 10.0.0.1/24", "10.0.0.1/24 has host bits set")):
+            self.says(self.firewall(f'["{rule}"]'), f"domain[1].policy (b): '{rule}': {reason}")
+        self.says(self.firewall("[" + '"deny any any",' * 33 + "]"), "domain[1].policy (b): 33 rules, at most 32")
+        needs = ("domain[1].policy (b): a firewall has two net links: one with `uplink` and `ip`, one with `ip` and "
+                 "`gateway`")
+        self.says(self.firewall(inside=""), needs)
+        self.says(self.firewall(outside=""), needs)
+        self.says(self.firewall(network="10.0.2.15/16"), "domain[1].policy (b): its two links are one network")
+        self.says(self.firewall(outside='gateway = "10.0.3.2"'),
+                  "link[2].gateway (net2): 10.0.3.2 is no neighbour in the network of this link's `ip`")
+        self.says(self.firewall(outside='gateway = "x"'), "link[2].gateway (net2): 'x' is not an address like "
+                  "\"10.0.2.2\"", needs)
+        self.says(self.firewall(inside='uplink = true\ndns = "10.0.2.3"'),
+                  "link[1].dns (net1): only a link with a gateway has it")
+        self.says(HEAD + NEWLIB + LINUX + "policy = []",
+                  "domain[1].policy (vm): only a newlib domain, the firewall, has it",
+                  "domain[1].policy (vm): a firewall has two net links: one with `uplink` and `ip`, one with `ip` and "
+                  "`gateway`")
+        two = self.firewall().replace('front = "vm"\nback = "a"', 'front = "vm"\nback = "a"\nuplink = true')
+        self.says(two, "link[1].uplink (net1): link[0] (net0) has one already")
+
+    def test_machine_cards(self):
+        card = '[[machine.card]]\naddress = "00:05.0"\n'
+        parsed = schema.parse(HEAD + card + NEWLIB).cards[0]
+        self.assertEqual((parsed.address, parsed.mac), ("00:05.0", "52:54:00:12:34:56"))
+        self.says(HEAD + card.replace("5.0", "5.1") + NEWLIB,
+                  "machine.card[0].address: '00:05.1' is not a slot of the first bus (\"00:05.0\")")
+        self.says(HEAD + card + 'mac = "01:00:00:00:00:00"\n' + NEWLIB,
+                  "machine.card[0].mac: 01:00:00:00:00:00 is the address of a group")
+        disk = '[[machine.disk]]\naddress = "00:05.0"\nfile = "d"\n'
+        self.says(HEAD + disk + card + NEWLIB, "machine.card[0].address: machine.disk[0] is there already")
 
     def test_command_line(self):
         self.says(HEAD + NEWLIB + 'cmdline = "\\n"',

@@ -141,8 +141,8 @@ def check_machine(disks, findings):
     seen = {}
     for disk in disks:
         if disk.address in seen:
-            findings.add(disk.path("address"), f"machine.disk[{seen[disk.address]}] is there already")
-        seen.setdefault(disk.address, disk.index)
+            findings.add(disk.path("address"), f"{seen[disk.address]} is there already")
+        seen.setdefault(disk.address, disk.path("address").rsplit(".", 1)[0])
 
 
 def device_bytes(domain):

@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 import zlib
 
-from . import devices, files
+from . import devices, files, network
 from .abi import ABI, PAGE
 from .errors import Findings
 from .schema import KINDS, LINK_KINDS, MIB, ON_EXIT
@@ -120,23 +120,8 @@ def _flags(domain):
             | ABI.MDOM_PRIVILEGED * domain.privileged | ABI.MDOM_DMA_TRUSTED * domain.dma_trusted)
 
 
-def _network_words(manifest, domain):
-    """What a Linux front end of network links is told on its command line: its own addresses, by the
-    number of the link among those it drives, and the names of its neighbours
-    (images/rootfs/common/etc/ringfence.sh reads it)."""
-    fronts = [link for link in manifest.links if link.front == domain.index]
-    own = [(number, link) for number, link in enumerate(fronts) if link.ip]
-    switches = {link.back for _, link in own}
-    hosts = [f"{manifest.domains[link.front].name}:{link.ip.ip}" for link in manifest.links
-             if link.ip and link.back in switches]
-    if domain.kind != "linux" or not own:
-        return ""
-    return (" rf.net=" + ",".join(f"{number}:{link.ip}" for number, link in own)
-            + " rf.hosts=" + ",".join(hosts))
-
-
 def command_lines(manifest, findings):
-    lines = [domain.cmdline + _network_words(manifest, domain) for domain in manifest.domains]
+    lines = [(domain.cmdline + network.words(manifest, domain)).strip() for domain in manifest.domains]
     for domain, line in zip(manifest.domains, lines):
         if len(line) >= ABI.CMDLINE_MAX:
             findings.add(domain.path("cmdline"), f"is {len(line)} characters long with what its links "
@@ -160,7 +145,7 @@ def _config_bytes(link):
         return ABI.pack("manifest_link_blk", device=link.device, first=link.first // SECTOR,
                         sectors=link.size // SECTOR if link.device else 0)
     if link.kind == "net":
-        return ABI.pack("manifest_link_net", mac=link.mac, ip4=link.ip.ip.packed if link.ip else b"")
+        return network.link_bytes(link.card)
     return b""
 
 

@@ -5,11 +5,10 @@ Nothing here opens a file other than the manifest itself; files.py looks at kern
 """
 
 import dataclasses
-import ipaddress
 import re
 import tomllib
 
-from . import devices
+from . import devices, network
 from .abi import ABI, PAGE
 from .errors import Findings, ManifestError, suggest
 
@@ -50,6 +49,7 @@ class Domain:
     dma_mem: int
     watchdog: int
     restarts: int
+    policy: str | None
 
     def path(self, key):
         return f"domain[{self.index}].{key} ({self.name})"
@@ -67,8 +67,7 @@ class Link:
     read_only: bool
     device: int
     first: int
-    mac: bytes
-    ip: ipaddress.IPv4Interface | None
+    card: network.Card
 
     def path(self, key):
         return f"link[{self.index}].{key} ({self.name})"
@@ -84,6 +83,7 @@ class Manifest:
     domains: list
     links: list
     disks: list
+    cards: list
 
 
 class Table:
@@ -146,7 +146,7 @@ class Table:
 
 DOMAIN_KEYS = {"name", "kind", "kernel", "initrd", "cmdline", "mem", "kmem", "vcpus", "weight", "cap",
                "pin", "console", "uart", "privileged", "on_exit", "vtlb", "watchdog",
-               "restarts"} | devices.DOMAIN_KEYS
+               "restarts", "policy"} | devices.DOMAIN_KEYS
 
 
 def _name(table, key="name"):
@@ -223,15 +223,15 @@ def _domain(data, index, cpus, has_uart, findings):
         on_exit=table.choice("on_exit", ON_EXIT, "report"), vtlb=_vtlb(table),
         devices=functions, dma_trusted=trusted, dma_mem=dma_mem,
         watchdog=table.number("watchdog", 0, 0, 3600),
-        restarts=table.number("restarts", DEFAULT_RESTARTS, 0, 1 << 31))
+        restarts=table.number("restarts", DEFAULT_RESTARTS, 0, 1 << 31),
+        policy=network.policy(table, kind))
 
 
 LINK_KINDS = {"blk": ABI.LINK_BLK, "net": ABI.LINK_NET, "rng": ABI.LINK_RNG}
 LINK_KEYS = {"name", "kind", "front", "back", "window"}
-KIND_KEYS = {"blk": {"size", "read_only", "device", "first"}, "net": {"mac", "ip"}, "rng": set()}
+KIND_KEYS = {"blk": {"size", "read_only", "device", "first"}, "net": network.LINK_KEYS, "rng": set()}
 WINDOWS = {"blk": (4 * MIB, ABI.LINK_WINDOW_MIN), "net": (4 * MIB, ABI.LINK_WINDOW_MIN),
            "rng": (ABI.LINK_WINDOW_LEAST * PAGE, ABI.LINK_WINDOW_LEAST)}
-MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 def _end(table, key, domains):
@@ -261,36 +261,6 @@ def _disk(table, back):
     return device, first, _pages(table, "size", None, 1, ABI.LINK_DISK_MAX)
 
 
-def _mac(table, index):
-    """A locally administered address of the link's own number unless the manifest has a better one."""
-    text = table.get("mac", str, f"02:52:46:00:00:{index + 1:02x}")
-    if not MAC.fullmatch(text) or text == "00:00:00:00:00:00":
-        table.bad("mac", f"'{text}' is not a MAC address like \"02:52:46:00:00:01\"")
-        return bytes(6)
-    mac = bytes.fromhex(text.replace(":", ""))
-    if mac[0] & 1:
-        table.bad("mac", f"{text} is the address of a group")
-    return mac
-
-
-def _ip(table):
-    text = table.get("ip", str)
-    if text is None:
-        return None
-    try:
-        ip = ipaddress.IPv4Interface(text) if "/" in text else None
-    except ValueError:
-        ip = None
-    if ip is None:
-        table.bad("ip", f"'{text}' is not an address with its network, like \"10.0.0.1/24\"")
-    elif ip.is_multicast or ip.is_loopback or ip.is_unspecified or ip.is_reserved:
-        table.bad("ip", f"{ip.ip} is not the address of one station")
-    elif ip.network.prefixlen < 31 and ip.ip in (ip.network.network_address,
-                                                 ip.network.broadcast_address):
-        table.bad("ip", f"{ip.ip} stands for the network {ip.network} or for all of it")
-    return ip
-
-
 def _link(data, index, domains, findings):
     kind = data.get("kind") if data.get("kind") in KIND_KEYS else None
     name = data.get("name", f"{data.get('kind', 'link')}{index}")
@@ -311,7 +281,7 @@ def _link(data, index, domains, findings):
         index=index, name=name, kind=kind, front=front, back=back,
         window=_pages(table, "window", window, least, ABI.LINK_WINDOW_MAX), size=size,
         read_only=table.get("read_only", bool, False), device=device, first=first,
-        mac=_mac(table, index) if net else bytes(6), ip=_ip(table) if net else None)
+        card=network.link_card(table, index) if net else network.Card())
 
 
 def _check_links(manifest, findings):
@@ -328,19 +298,6 @@ def _check_links(manifest, findings):
     devices.check_parts(manifest.links, findings)
 
 
-def _check_cards(manifest, findings):
-    """Addresses are unique among the cards of a switch."""
-    seen = {}
-    for link in manifest.links:
-        address = link.ip and link.ip.ip
-        for key, value in (("mac", link.mac.hex(":")), ("ip", address)):
-            if link.kind != "net" or value is None:
-                continue
-            other = seen.setdefault((link.back, value), link)
-            if other is not link:
-                findings.add(link.path(key), f"link[{other.index}] ({other.name}) has {value} already")
-
-
 def _check_together(manifest, findings):
     seen = {}
     for domain in manifest.domains:
@@ -354,16 +311,16 @@ def _check_together(manifest, findings):
         findings.add(domain.path("uart"), f"domain[{owners[0].index}] ({owners[0].name}) owns the "
                                           "serial line already")
     devices.check_owners(manifest.domains, findings)
-    devices.check_machine(manifest.disks, findings)
+    devices.check_machine(manifest.disks + manifest.cards, findings)
 
 
-def _disks(machine, findings):
-    entries = machine.get("disk", list, [])
+def _plugged(machine, key, keys, read, findings):
+    """What `run` plugs into the machine: [[machine.disk]], [[machine.card]]."""
+    entries = machine.get(key, list, [])
     if not all(isinstance(entry, dict) for entry in entries):
-        machine.bad("disk", "must be tables, [[machine.disk]]")
+        machine.bad(key, f"must be tables, [[machine.{key}]]")
         return []
-    return [devices.machine_disk(Table(entry, f"machine.disk[{i}]", devices.DISK_KEYS, findings), i)
-            for i, entry in enumerate(entries)]
+    return [read(Table(entry, f"machine.{key}[{i}]", keys, findings), i) for i, entry in enumerate(entries)]
 
 
 def parse(text):
@@ -381,7 +338,7 @@ def parse(text):
             form = f"[[{key}]]" if kind is list else f"[{key}]"
             raise ManifestError(findings.lines + [f"{key}: must be a table, written {form}"])
     image = Table(data.get("image", {}), "image", {"name", "init"}, findings)
-    machine = Table(data.get("machine", {}), "machine", {"cpus", "mem", "iommu", "disk"}, findings)
+    machine = Table(data.get("machine", {}), "machine", {"cpus", "mem", "iommu", "disk", "card"}, findings)
     cpus = machine.number("cpus", 0, 1, 16) if "cpus" in machine.data else 0
     entries = data.get("domain", [])
     if not entries:
@@ -400,10 +357,12 @@ def parse(text):
     domains = [_domain(e, i, cpus, has_uart, findings) for i, e in enumerate(entries)]
     manifest = Manifest(
         name=_name(image), init=image.get("init", str, "init.elf"), cpus=cpus,
-        mem=machine.size("mem"), iommu=machine.get("iommu", bool, False), disks=_disks(machine, findings),
+        mem=machine.size("mem"), iommu=machine.get("iommu", bool, False), disks=_plugged(machine, "disk", devices.DISK_KEYS, devices.machine_disk, findings),
+        cards=_plugged(machine, "card", network.CARD_KEYS, network.machine_card, findings),
         domains=domains, links=[_link(e, i, domains, findings) for i, e in enumerate(links)])
     _check_together(manifest, findings)
     _check_links(manifest, findings)
-    _check_cards(manifest, findings)
+    network.check_cards(manifest.links, findings)
+    network.check_firewalls(manifest, findings)
     findings.stop_if_any()
     return manifest

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 
-from . import build, disks, image, paths, qemu, status, terminal, ui
+from . import build, cards, disks, image, paths, qemu, status, terminal, ui
 
 KILL_AFTER_S = 3
 DUMP_LINES = 40
@@ -59,6 +59,7 @@ def prepare(options):
     iommu = bool(manifest and manifest.iommu)
     extra = [word for disk in (manifest.disks if manifest else ())
              for word in disks.qemu_arguments(disk, disks.find(disk), iommu)]
+    extra += [word for card in (manifest.cards if manifest else ()) for word in cards.qemu_arguments(card, iommu)]
     return qemu.Machine(kernel=kernel, image=initrd, cpus=cpus, mem=mem, icount=options.icount,
                         iommu=iommu, machine=chosen or "", extra=tuple(extra))
 

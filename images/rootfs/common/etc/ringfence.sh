@@ -18,15 +18,20 @@ rf_card() {
 		sleep 0.2
 	done
 	rf_ip addr add "$2" dev "$card" && rf_ip link set "$card" up
+	gateway=$(rf_word rf.gw)
+	[ -z "$gateway" ] || rf_ip route add default via "$gateway" dev "$card" 2> /dev/null
 }
 
-# rf.net=LINK:ADDRESS/PREFIX,... for the cards, rf.hosts=NAME:ADDRESS,... for names. The manifest tool writes
-# both (tools/manifest/lower.py). LINK counts the links this machine drives.
+# rf.net=LINK:ADDRESS/PREFIX,... for the cards, rf.hosts=NAME:ADDRESS,... for names, rf.gw=ADDRESS the next router,
+# which one card reaches, rf.dns=ADDRESS the name server. The manifest tool writes them (tools/manifest/network.py).
+# LINK counts the links this machine drives.
 rf_network() {
 	[ -s /etc/hosts ] || echo "127.0.0.1 localhost" > /etc/hosts
 	for word in $(rf_word rf.hosts | tr , ' '); do
 		echo "${word#*:} ${word%%:*}" >> /etc/hosts
 	done
+	dns=$(rf_word rf.dns)
+	[ -z "$dns" ] || echo "nameserver $dns" > /etc/resolv.conf
 	for word in $(rf_word rf.net | tr , ' '); do
 		rf_card "${word%%:*}" "${word#*:}" &
 	done
