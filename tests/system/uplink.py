@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The network to the world: a VM behind a switch, a firewall, a driver domain and a card, and a server on the
+loopback interface of the machine that runs QEMU, which its user network shows as 10.0.2.2."""
+
+import contextlib
+import functools
+import hashlib
+import http.server
+import os
+import random
+import re
+import sys
+import tempfile
+import threading
+
+import harness
+from harness import case, link, service, status, vm
+from manifest.network import MachineCard
+from ringfence import cards, qemu
+
+SLOT = "00:05.0"
+MAC = "52:54:00:12:34:56"
+UP = "until ip route 2>/dev/null | grep -q default; do sleep 1; done; "
+Q35 = ("-machine", "q35", *qemu.IOMMU)
+
+
+class _Web(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        """Answers with the sum of what was sent."""
+        left, digest = int(self.headers["Content-Length"]), hashlib.sha256()
+        while left and (data := self.rfile.read(min(left, 1 << 16))):
+            digest.update(data)
+            left -= len(data)
+        answer = digest.hexdigest().encode() + b"\n"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+@contextlib.contextmanager
+def web(megabytes):
+    """(port, SHA-256 of /data) of a server on the loopback interface."""
+    with tempfile.TemporaryDirectory(prefix="web") as directory:
+        data = random.Random(megabytes).randbytes(megabytes << 20)
+        with open(os.path.join(directory, "data"), "wb") as file:
+            file.write(data)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
+                                                 functools.partial(_Web, directory=directory))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1], hashlib.sha256(data).hexdigest()
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+def card(confined=True):
+    return cards.qemu_arguments(MachineCard(0, SLOT, MAC), confined)
+
+
+def driver(cmdline="", kernel="netd.elf", **keys):
+    return service("uplink", cmdline, kernel=kernel, pci=[SLOT], on_exit="restart", **keys)
+
+
+def chain(*policy, uplink=None):
+    """Everything between VMs and the card, each with its links; a VM adds one to `net`."""
+    return (service("net", kernel="netd.elf", on_exit="restart"),
+            service("firewall", kernel="firewall.elf", on_exit="restart", policy=list(policy)),
+            uplink or driver(),
+            link("firewall", "net", kind="net", name="inside", ip="10.0.0.254/24", uplink=True),
+            link("firewall", "uplink", kind="net", name="outside", ip="10.0.2.15/24", gateway="10.0.2.2",
+                 dns="10.0.2.3", mac=MAC))
+
+
+def member(name, number):
+    return link(name, "net", kind="net", ip=f"10.0.0.{number}/24")
+
+
+def boot(system, run, parts, cpus=1):
+    """A VM that runs something behind these parts, on a machine with an IOMMU."""
+    system.boot(system.image(vm("vm1", run), *parts, member("vm1", 1)), append="exit-with=vm1", cpus=cpus,
+                extra=[*Q35, *card()])
+    system.healthy()
+
+
+def fetch(port, name="got"):
+    """Prints the sum of what arrives."""
+    return f"wget -q -O - http://10.0.2.2:{port}/data | sha256sum | sed s/^/{name}=/; "
+
+
+def arrived(system, digest, name="got"):
+    match = re.search(rf"vm1\| {name}=([0-9a-f]{{64}})", system.result.text)
+    if not match or match[1] != digest:
+        raise harness.Wrong(f"{match and match[1]} arrived, {digest} was sent")
+
+
+def in_the_middle(system, what):
+    """Something was said between the first and the last frame of a stream."""
+    lines = system.result.lines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("vm1| begin-42"))
+    last = next(i for i, line in enumerate(lines) if line.startswith("vm1| got="))
+    if not any(re.search(what, line) for line in lines[first:last]):
+        raise harness.Wrong(f"no '{what}' in the middle of the stream")
+
+
+BEGIN = "echo begin-$((6*7)); "
+# busybox's wget sends a file up to its first zero byte, so it is text
+SEND = "dd if=/dev/urandom bs=48k count={} 2>/dev/null | base64 > /tmp/up; sha256sum /tmp/up | sed s/^/up=/; " + BEGIN + \
+       "wget -q -O - --post-file=/tmp/up http://10.0.2.2:{}/ | sed s/^/got=/; "
+
+
+def sent(system):
+    """What the server says it got is what the VM sent."""
+    match = re.search(r"vm1\| up=([0-9a-f]{64})", system.result.text)
+    arrived(system, match and match[1])
+
+
+@case
+def uplink_file(system):
+    """A file from the world arrives whole, and one to the world, through a card behind an IOMMU that nobody
+    trusts."""
+    with web(4) as (port, digest):
+        boot(system, UP + "ping -c 2 10.0.0.254; cat /etc/resolv.conf; " + fetch(port, "down") + SEND.format(32, port),
+             chain(f"allow tcp 10.0.2.2 {port}"))
+        arrived(system, digest, "down")
+        sent(system)
+    system.said(r"uplink\| card 00:05\.0: 52:54:00:12:34:56", r"firewall\| inside is up",
+                r"firewall\| outside is up", r"^vm1\| 2 packets transmitted, 2 packets received",
+                r"^vm1\| nameserver 10\.0\.2\.3")
+    system.never(r"denied", r"forged source", r"TRUSTED WITH ALL MEMORY")
+
+
+@case
+def uplink_large_file(system):
+    """100 MB of it, on two CPUs."""
+    with web(100) as (port, digest):
+        boot(system, UP + fetch(port), chain(f"allow tcp 10.0.2.2 {port}"), cpus=2)
+        arrived(system, digest)
+
+
+@case
+def uplink_without_firewall(system):
+    """A VM with the way out itself: what its driver leaves to be done (checksums, segments) is done before the card."""
+    with web(4) as (port, digest):
+        parts = driver(), link("vm1", "uplink", kind="net", ip="10.0.2.15/24", gateway="10.0.2.2", mac=MAC)
+        system.boot(system.image(vm("vm1", UP + fetch(port, "down") + SEND.format(64, port)), *parts),
+                    append="exit-with=vm1", extra=[*Q35, *card()])
+        system.healthy()
+        arrived(system, digest, "down")
+        sent(system)
+
+
+@case
+def uplink_policy(system):
+    """What the policy does not allow does not pass: another port, another protocol, another VM."""
+    with web(1) as (port, digest), web(2) as (other, _):
+        boot(system, UP + f"timeout 5 wget -q -O /dev/null http://10.0.2.2:{other}/data && echo leaked; "
+             "ping -c 2 -W 2 10.0.2.2 > /dev/null && echo leaked; "
+             "timeout 5 nslookup example.org 10.0.2.3 > /dev/null && echo leaked; "
+             "until echo x | nc vm2 9; do sleep 1; done; " + fetch(port),
+             (*chain(f"allow tcp 10.0.2.2 {port} from 10.0.0.1"), member("vm2", 2),
+              vm("vm2", UP + f"timeout 5 wget -q -O /dev/null http://10.0.2.2:{port}/data && echo leaked; "
+                 "nc -l -p 9; sleep 100000")))
+        arrived(system, digest)
+        system.said(rf"firewall\| denied: tcp 10\.0\.0\.1:\d+ to 10\.0\.2\.2:{other}$",
+                    rf"firewall\| denied: tcp 10\.0\.0\.2:\d+ to 10\.0\.2\.2:{port}$",
+                    r"firewall\| denied: icmp 10\.0\.0\.1", r"firewall\| denied: udp 10\.0\.0\.1")
+        system.never(r"leaked")
+
+
+@case
+def uplink_driver_dies(system):
+    """The driver domain dies three times in the middle of a stream, at steps of a frame; the stream goes on."""
+    with web(8) as (port, digest):
+        boot(system, UP + BEGIN + fetch(port), chain(f"allow tcp 10.0.2.2 {port}",
+                                                     uplink=driver("crash=3,200,3", kernel="netd_crash.elf")))
+        arrived(system, digest)
+    system.said(*(rf"uplink stopped: panic, code {code}" for code in (103, 104, 105)),
+                r"outside: serves firewall, epoch 4")
+    in_the_middle(system, r"uplink stopped: panic, code 105")
+    system.never(r"does not answer", r"firewall stopped")
+
+
+@case
+def uplink_driver_dies_sending(system):
+    """The same between two stores to memory it shares with the firewall, while a VM sends."""
+    with web(1) as (port, _):
+        boot(system, UP + SEND.format(128, port),
+             chain(f"allow tcp 10.0.2.2 {port}",
+                   uplink=driver("crash-store=3000,7001,5002", kernel="netd_crash.elf")))
+        sent(system)
+    in_the_middle(system, r"uplink stopped: panic, code 99")
+    system.said(r"outside: serves firewall, epoch 4")
+
+
+@case
+def uplink_driver_hangs(system):
+    """It loops for ever; the watchdog starts it anew and the stream goes on."""
+    with web(8) as (port, digest):
+        boot(system, UP + BEGIN + fetch(port),
+             chain(f"allow tcp 10.0.2.2 {port}",
+                   uplink=driver("hang crash=3,200,1", kernel="netd_crash.elf", watchdog=2)))
+        arrived(system, digest)
+    in_the_middle(system, r"uplink stopped: hung: it answered nothing for 2 s")
+
+
+@case
+def uplink_switch_dies(system):
+    """The VMs' switch dies under the firewall and the VM at once; the stream goes on."""
+    with web(8) as (port, digest):
+        parts = list(chain(f"allow tcp 10.0.2.2 {port}"))
+        parts[0] = service("net", "crash=3,300,3", kernel="netd_crash.elf", on_exit="restart")
+        boot(system, UP + BEGIN + fetch(port), parts)
+        arrived(system, digest)
+    in_the_middle(system, r"net stopped: panic, code 105")
+    system.said(r"inside: serves firewall, epoch 4")
+
+
+def refused(system, extra, *patterns, **keys):
+    parts = driver(**keys), link("vm1", "uplink", kind="net", ip="10.0.2.15/24", gateway="10.0.2.2")
+    system.boot(system.image(vm("vm1", "sleep 100000"), *parts), append="exit-with=uplink", want=status.INIT,
+                extra=extra)
+    system.said(*patterns)
+    system.healthy()
+
+
+@case
+def uplink_not_trusted(system):
+    """A card that could reach all memory is nobody's, and so is one that would go past the IOMMU, or none."""
+    refused(system, card(False), r"uplink: its device 00:05\.0 could reach all memory: this machine has no IOMMU")
+    refused(system, [*Q35, *card(False)],
+            r"uplink: its device 00:05\.0 would go past the IOMMU: it does not offer ACCESS_PLATFORM")
+    refused(system, Q35, r"uplink: its device 00:05\.0 does not exist, or another domain has it")
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(__doc__))
