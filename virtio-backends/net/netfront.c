@@ -31,6 +31,8 @@ static struct vr_place place_of(const struct netfront *nf, unsigned queue)
 	return (struct vr_place){ PAIR_QUEUE, driver, driver + PAIR_PAGE, device, device + PAIR_PAGE };
 }
 
+static void ring_queues(struct netfront *nf, bool all);
+
 static void ask_reset(struct netfront *nf)
 {
 	front_reset(&nf->front);
@@ -102,7 +104,7 @@ static void step(struct netfront *nf)
 		break;
 	case NETFRONT_STARTING:
 		nf->state = NETFRONT_LIVE;
-		netfront_flush(nf, true);
+		ring_queues(nf, true);
 		break;
 	default:
 		if (nf->state == NETFRONT_LIVE && is_unusable(nf)) {
@@ -143,16 +145,30 @@ unsigned netfront_poll(struct netfront *nf, unsigned limit, pair_receive_fn rece
 	return nf->state == NETFRONT_LIVE ? pair_poll(&nf->pair, limit, receive, self) : 0;
 }
 
-void netfront_flush(struct netfront *nf, bool anew)
+static void ring_queues(struct netfront *nf, bool all)
 {
 	bool any = false;
 
-	for (unsigned i = PAIR_RX; i <= PAIR_TX && nf->state == NETFRONT_LIVE; i++) {
-		if (!drvq_should_kick(&nf->pair.queues[i].ring) && !anew)
+	for (unsigned i = PAIR_RX; i <= PAIR_TX; i++) {
+		if (!drvq_should_kick(&nf->pair.queues[i].ring) && !all)
 			continue;
 		front_count_avail(&nf->front, i);
 		any = true;
 	}
-	if (any || anew)
+	if (any)
 		nf->ring(nf->self);
+}
+
+void netfront_flush(struct netfront *nf)
+{
+	if (nf->state == NETFRONT_LIVE)
+		ring_queues(nf, false);
+}
+
+void netfront_anew(struct netfront *nf)
+{
+	if (netfront_run(nf))
+		ring_queues(nf, true);
+	else
+		nf->ring(nf->self); /* the step that waits for an answer */
 }

@@ -50,7 +50,11 @@ uint8_t *netfront_room(struct netfront *nf);
 void netfront_send(struct netfront *nf, uint32_t len);
 unsigned netfront_poll(struct netfront *nf, unsigned limit, pair_receive_fn receive, void *self);
 
-/* Rings for what was sent and offered since the last time; always, when `anew`: nobody may have heard it. */
-void netfront_flush(struct netfront *nf, bool anew);
+/* Rings for what was sent and offered since the last time. */
+void netfront_flush(struct netfront *nf);
+
+/* Another device is there, or the first: it has heard nothing of what was rung for, wherever that was on
+ * its way up. Goes on and rings for all of it. */
+void netfront_anew(struct netfront *nf);
 
 #endif

@@ -28,6 +28,7 @@ static struct net_switch sw;
 static struct net_link *card;
 static struct netfront nf;
 static unsigned rings;
+static bool rung; /* and not heard yet */
 
 /* The wire behind the switch. */
 static uint8_t wire[14 + 1500], got[14 + 1500];
@@ -91,6 +92,7 @@ static void ring(void *self)
 {
 	assert_ptr_equal(self, &rings);
 	rings++;
+	rung = true;
 }
 
 static void begin(void)
@@ -106,6 +108,7 @@ static void begin(void)
 		{ window + CONTROL * PAGE, CONTROL * PAGE, (PAGES - CONTROL) * PAGE },
 	};
 	rings = wire_count = got_count = 0;
+	rung = false;
 	assert_true(netfront_init(&nf, window, CONTROL, PAGES, (struct link_device_page *)device_page,
 				  ring, &rings));
 }
@@ -117,9 +120,12 @@ static void end(void)
 	free(card);
 }
 
+/* A device looks when it is rung for, and only then. */
 static void serve(void)
 {
-	(void)link_run(&back, 1);
+	if (rung)
+		(void)link_run(&back, 1);
+	rung = false;
 }
 
 static void come_up(void)
@@ -164,7 +170,7 @@ static void frames(unsigned rounds)
 		assert_non_null(at);
 		fill(at, len, true);
 		netfront_send(&nf, len);
-		netfront_flush(&nf, false);
+		netfront_flush(&nf);
 		wire_count = got_count = 0;
 		serve();
 		fill(frame, len, true);
@@ -175,7 +181,7 @@ static void frames(unsigned rounds)
 		net_receive(&sw, frame, len);
 		net_flush(&sw);
 		assert_int_equal(netfront_poll(&nf, 10, keep, NULL), 1);
-		netfront_flush(&nf, false);
+		netfront_flush(&nf);
 		assert_int_equal(got_count, 1);
 		assert_int_equal(got_len, len);
 		assert_memory_equal(got, frame, len);
@@ -202,6 +208,14 @@ static void up_and_running(void **state)
 	end();
 }
 
+/* A successor, which has not heard what its predecessor was rung for. */
+static void succeed(void)
+{
+	rung = false;
+	attach();
+	netfront_anew(&nf); /* what fore.c brings about at a new epoch */
+}
+
 /* The back end dies before each step of the way up, and once more when frames go. */
 static void successors(void **state)
 {
@@ -213,15 +227,14 @@ static void successors(void **state)
 			bool live = netfront_run(&nf);
 
 			if (i == death)
-				attach();
+				succeed();
 			else if (live)
 				break;
 			serve();
 		}
 		come_up();
 		frames(300);
-		attach();
-		netfront_flush(&nf, true); /* what fore.c does at a new epoch */
+		succeed();
 		frames(300);
 		assert_int_equal(nf.resets, 0);
 		end();
@@ -241,12 +254,32 @@ static void starts_anew(void **state)
 			vdev_break(&card->dev, "for the test");
 		else /* used.idx of the queue to receive from jumps */
 			*(uint16_t *)(window + CONTROL * PAGE + 2) ^= 0x4000;
+		rung = true;
 		serve();
 		(void)netfront_poll(&nf, 10, keep, NULL);
 		come_up();
 		assert_int_equal(nf.resets, i + 1);
 	}
 	frames(300);
+	end();
+}
+
+/* Rung for by nobody: the first step was made before there was a doorbell. */
+static void rings_again(void **state)
+{
+	(void)state;
+	begin();
+	attach();
+	assert_false(netfront_run(&nf));
+	rung = false;
+	for (unsigned i = 0; i < 10; i++) {
+		assert_false(netfront_run(&nf));
+		serve();
+	}
+	netfront_anew(&nf);
+	serve();
+	come_up();
+	frames(20);
 	end();
 }
 
@@ -281,6 +314,7 @@ int main(void)
 		cmocka_unit_test(up_and_running),
 		cmocka_unit_test(successors),
 		cmocka_unit_test(starts_anew),
+		cmocka_unit_test(rings_again),
 		cmocka_unit_test(refuses),
 	};
 

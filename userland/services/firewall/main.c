@@ -85,15 +85,15 @@ static void run(void)
 		say_state(side);
 	}
 	for (unsigned i = 0; i < ROUTER_SIDES; i++)
-		netfront_flush(&sides[i].card, false);
+		netfront_flush(&sides[i].card);
 }
 
 static void on_event(void *arg, bool anew)
 {
 	struct side *side = arg;
 
-	if (anew && netfront_run(&side->card))
-		netfront_flush(&side->card, true);
+	if (anew)
+		netfront_anew(&side->card);
 	side->more = true;
 }
 
