@@ -8,13 +8,17 @@ import functools
 import hashlib
 import http.server
 import os
+import pathlib
 import random
 import re
+import socket
+import struct
 import sys
 import tempfile
 import threading
 
 import harness
+import talk
 from harness import case, link, service, status, vm
 from manifest.network import MachineCard
 from ringfence import cards, qemu
@@ -30,11 +34,15 @@ class _Web(http.server.SimpleHTTPRequestHandler):
         pass
 
     def do_POST(self):
-        """Answers with the sum of what was sent."""
-        left, digest = int(self.headers["Content-Length"]), hashlib.sha256()
+        """Answers with the sum of what was sent. Stops in the middle if somebody wants that."""
+        length, digest = int(self.headers["Content-Length"]), hashlib.sha256()
+        left, pause = length, self.server.pause
         while left and (data := self.rfile.read(min(left, 1 << 16))):
             digest.update(data)
             left -= len(data)
+            if pause and left < length // 2:
+                pause.reached.set()
+                pause.go.wait(talk.LIMIT)
         answer = digest.hexdigest().encode() + b"\n"
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
@@ -42,8 +50,15 @@ class _Web(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(answer)
 
 
+class Pause:
+    """The middle of a file that is sent to the server."""
+
+    def __init__(self):
+        self.reached, self.go = threading.Event(), threading.Event()
+
+
 @contextlib.contextmanager
-def web(megabytes):
+def web(megabytes, pause=None):
     """(port, SHA-256 of /data) of a server on the loopback interface."""
     with tempfile.TemporaryDirectory(prefix="web") as directory:
         data = random.Random(megabytes).randbytes(megabytes << 20)
@@ -51,6 +66,7 @@ def web(megabytes):
             file.write(data)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
                                                  functools.partial(_Web, directory=directory))
+        server.pause = pause
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield server.server_address[1], hashlib.sha256(data).hexdigest()
@@ -173,6 +189,63 @@ def uplink_policy(system):
         system.never(r"leaked")
 
 
+def frames(path):
+    """The frames of a capture file."""
+    data, at = path.read_bytes(), 24
+    while at < len(data):
+        length = struct.unpack_from("<I", data, at + 8)[0]
+        yield data[at + 16:at + 16 + length]
+        at += 16 + length
+
+
+@case
+def uplink_wire(system):
+    """What is seen on the wire while a file goes both ways and somebody outside knocks at a port at which a VM
+    listens: every frame of ours is from the one address, and who knocks gets no answer."""
+    ours, mac = bytes([10, 0, 2, 15]), bytes.fromhex(MAC.replace(":", ""))
+    with web(1) as (port, digest), tempfile.TemporaryDirectory(prefix="wire") as directory, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        door, path = probe.getsockname()[1], pathlib.Path(directory) / "wire.pcap"
+        probe.close()
+        words = card()
+        words[1] += f",hostfwd=tcp:127.0.0.1:{door}-10.0.2.15:80"
+        stop = threading.Event()
+
+        def knock():
+            while not stop.wait(0.5):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", door), 1) as caller:
+                    caller.send(b"open")
+
+        knocking = threading.Thread(target=knock)
+        knocking.start()
+        try:
+            system.boot(system.image(vm("vm1", UP + "(while :; do nc -l -p 80 | sed s/^/heard=/; done) & "
+                                        + fetch(port, "down") + SEND.format(16, port) + "sleep 5"),
+                                     *chain(f"allow tcp 10.0.2.2 {port}"), member("vm1", 1)),
+                        append="exit-with=vm1",
+                        extra=[*Q35, *words, "-object", f"filter-dump,id=dump,netdev=card0,file={path}"])
+        finally:
+            stop.set()
+            knocking.join()
+        system.healthy()
+        arrived(system, digest, "down")
+        sent(system)
+        system.never(r"heard=")
+        seen = list(frames(path))
+    out = [frame for frame in seen if frame[6:12] == mac]
+    knocks = [frame for frame in seen if frame[12:14] == b"\x08\x00" and frame[23] == 6
+              and frame[30:34] == ours and frame[36:38] == b"\x00\x50"]
+    print(f"{len(seen)} frames, {len(out)} of ours, {len(knocks)} knocks")
+    if len(out) < 100 or not knocks:
+        raise harness.Wrong("nothing was seen on the wire, or nobody knocked")
+    for frame in out:
+        source = frame[26:30] if frame[12:14] == b"\x08\x00" else frame[28:32]
+        if source != ours or (frame[12:14] == b"\x08\x00" and frame[23] == 6 and frame[34:36] == b"\x00\x50"):
+            raise harness.Wrong(f"this went out: {frame[:60].hex()}")
+    if any(frame[6:12] not in (mac,) and frame[26:29] == bytes([10, 0, 0]) for frame in seen):
+        raise harness.Wrong("somebody outside knows an inside address")
+
+
 @case
 def uplink_driver_dies(system):
     """The driver domain dies three times in the middle of a stream, at steps of a frame; the stream goes on."""
@@ -219,6 +292,40 @@ def uplink_switch_dies(system):
         arrived(system, digest)
     in_the_middle(system, r"net stopped: panic, code 105")
     system.said(r"inside: serves firewall, epoch 4")
+
+
+@case
+def uplink_image(system):
+    """images/uplink.toml. A VM sends a file; in the middle of it the firewall is ended and started anew, which
+    knows the connection again by what the VM sends next. Then the driver domain is, and a file is fetched."""
+    pause, text = Pause(), (harness.ROOT / "images" / "uplink.toml").read_text()
+    with web(1, pause) as (port, digest):
+        t = talk.Talk(system.build.resolve(), "uplink-image", mem=512, iommu=True, extra=card(),
+                      text=text.replace("8000-8099", str(port)))
+        try:
+            t.expect(r"root@?\S*vm1|vm1:~\S* ")
+            t.type(UP + "ping -c 1 vm2; " + SEND.format(128, port) + "\r")
+            up = t.expect(r"up=([0-9a-f]{64})")[1]
+            talk.want(pause.reached.wait(talk.LIMIT), "the server got nothing")
+            t.shell()
+            t.command("restart firewall")
+            for link_up in ("inside           firewall -> net  up, epoch 2",
+                            "outside          firewall -> uplink  up, epoch 2"):
+                t.until("links", link_up)
+            pause.go.set()
+            t.type(talk.ESCAPE + "1")
+            talk.want(t.expect(r"got=([0-9a-f]{64})")[1] == up, "another file arrived")
+            t.shell()
+            t.command("restart uplink")
+            t.until("links", "outside          firewall -> uplink  up, epoch 3")
+            t.type(talk.ESCAPE + "1")
+            t.type(fetch(port, "down") + "\r")
+            talk.want(t.expect(r"down=([0-9a-f]{64})")[1] == digest, "another file arrived")
+            t.type(talk.ESCAPE + "q")
+            talk.want(t.end() == status.OK, "quit is not exit status 0")
+        finally:
+            pause.go.set()
+            t.close()
 
 
 def refused(system, extra, *patterns, **keys):

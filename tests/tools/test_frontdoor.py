@@ -221,6 +221,17 @@ class Disks(unittest.TestCase):
         self.assertIn("iommu_platform=on", disks.qemu_arguments(self.disk(), self.path, iommu=True)[-1])
 
 
+class Cards(unittest.TestCase):
+    def test_words_for_qemu(self):
+        from manifest.network import MachineCard
+        from ringfence import cards
+        card = MachineCard(1, "00:05.0", "52:54:00:12:34:56")
+        self.assertEqual(cards.qemu_arguments(card), [
+            "-netdev", "user,id=card1", "-device",
+            "virtio-net-pci,netdev=card1,addr=05.0,mac=52:54:00:12:34:56,disable-legacy=on,romfile="])
+        self.assertTrue(cards.qemu_arguments(card, iommu=True)[-1].endswith(",iommu_platform=on"))
+
+
 class Statuses(unittest.TestCase):
     def test_from_qemu(self):
         def of(value):
