@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * format.c - the printf family's formats, as far as a kernel log needs them: %s %c %d %u %x %p %%
- * with l/ll/z, '-', zero padding, width (also '*') and a precision for %s. Never allocates, never fails;
+ * with l/ll/z, '-', zero padding, width and a precision for %s. Never allocates, never fails;
  * output beyond the buffer is dropped.
  */
 #include "log.h"
@@ -58,7 +58,7 @@ static void put_number(struct out *o, const struct spec *s, u64 v, u32 base, boo
 	put_padded(o, s, digits + at, sizeof(digits) - at);
 }
 
-static const char *parse_spec(const char *f, struct spec *s, int star)
+static const char *parse_spec(const char *f, struct spec *s)
 {
 	*s = (struct spec){ .precision = SIZE_MAX };
 	for (;; f++) {
@@ -68,10 +68,6 @@ static const char *parse_spec(const char *f, struct spec *s, int star)
 			s->zero = true;
 		else
 			break;
-	}
-	if (*f == '*') {
-		s->width = star > 0 ? (u32)star : 0;
-		f++;
 	}
 	for (; *f >= '0' && *f <= '9'; f++)
 		s->width = s->width * 10 + (u32)(*f - '0');
@@ -94,28 +90,19 @@ size_t str_vformat(char *buf, size_t n, const char *f, va_list args)
 	va_copy(ap, args);
 	for (; *f; f++) {
 		const char *text;
-		char c;
 		i64 v;
-		int star = 0;
 
 		if (*f != '%') {
 			put(&o, *f);
 			continue;
 		}
 		f++;
-		for (const char *p = f; *p == '-' || *p == '0' || *p == '*'; p++)
-			if (*p == '*')
-				star = va_arg(ap, int);
-		f = parse_spec(f, &s, star);
+		f = parse_spec(f, &s);
 		switch (*f) {
 		case 's':
 			text = va_arg(ap, const char *);
 			text = text ? text : "(null)";
 			put_padded(&o, &s, text, strnlen(text, s.precision));
-			break;
-		case 'c':
-			c = (char)va_arg(ap, int);
-			put_padded(&o, &s, &c, 1);
 			break;
 		case 'd':
 			v = s.longs ? va_arg(ap, i64) : va_arg(ap, int);
@@ -127,14 +114,9 @@ size_t str_vformat(char *buf, size_t n, const char *f, va_list args)
 		case 'x':
 			put_number(&o, &s, s.longs ? va_arg(ap, u64) : va_arg(ap, u32), 16, false);
 			break;
-		case 'p':
-			s.zero = true;
-			s.width = 16;
-			put_number(&o, &s, va_arg(ap, u64), 16, false);
-			break;
 		default:
 			put(&o, '%');
-			if (*f != '%')
+			if (*f && *f != '%')
 				put(&o, *f);
 			break;
 		}

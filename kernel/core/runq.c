@@ -126,9 +126,11 @@ u64 runq_cap_left(struct domain *dom)
 	return MAX(used < budget ? budget - used : 0, CAP_SLICE_MIN_NS);
 }
 
+BUILD_ASSERT(MAX_CPUS < 64);
+
 static u64 allowed_cpus(const struct vcpu *v)
 {
-	u64 all = nr_cpus < 64 ? BIT(nr_cpus) - 1 : ~0ull;
+	u64 all = BIT(nr_cpus) - 1;
 	u64 mask = v->dom->affinity & all;
 
 	return mask ? mask : all;

@@ -31,7 +31,7 @@ static void test_text_write(void)
 
 static void test_text_alias_write(void)
 {
-	*(volatile u8 *)paddr_to_ptr(ptr_to_paddr((const void *)(u64)&test_fault)) = 0;
+	*(volatile u8 *)paddr_to_ptr(image_to_paddr((const void *)(u64)&test_fault)) = 0;
 }
 
 static void test_exec_data(void)

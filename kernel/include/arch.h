@@ -10,7 +10,7 @@
 #include "compiler.h"
 #include "types.h"
 
-#include "arch_layout.h" /* paddr_to_ptr(), ptr_to_paddr(): the direct map */
+#include "arch_layout.h" /* paddr_to_ptr(), ptr_to_paddr(): the direct map; image_to_paddr() */
 
 /* Vectors. Device interrupts are handed out from the first group by whoever owns irqs. */
 #define VEC_DEVICE_FIRST 0x30

@@ -27,7 +27,7 @@ void log_raw(const char *fmt, ...) __printf_format(1, 2);
 /* Text that is ready: no tag, no format, no limit. */
 void log_write(const char *s, size_t n);
 
-/* snprintf with the log's formats: %s %c %d %u %x %p with l/ll, width, '-', zero pad and '.n' of %s. */
+/* snprintf with the log's formats: %s %d %u %x with l/ll, width, '-', zero pad and '.n' of %s. */
 size_t str_format(char *buf, size_t n, const char *fmt, ...) __printf_format(3, 4);
 size_t str_vformat(char *buf, size_t n, const char *fmt, va_list ap);
 

@@ -182,16 +182,19 @@ static void test_cmdline(void **state)
 
 static void test_format(void **state)
 {
+	const char *volatile odd = "%s|%03s|%03s|%k|%"; /* what a compiler objects to */
 	char small[5];
 
 	(void)state;
-	FORMAT("a b 7%", "%s %c %d%%", "a", 'b', 7);
+	FORMAT("a 7%", "%s %d%%", "a", 7);
 	FORMAT("-5 -0005    -5 -5   |", "%d %05d %5d %-5d|", -5, -5, -5, -5);
 	FORMAT("ff 00ff ffffffffffffffff", "%x %04x %lx", 255u, 255u, ~0ul);
 	FORMAT("-9223372036854775808", "%ld", INT64_MIN);
 	FORMAT("ab   |  abc|ab", "%-5s|%5s|%.2s", "ab", "abc", "abc");
-	FORMAT("0000000000001000", "%p", (void *)0x1000);
-	FORMAT("   x", "%*s", 4, "x");
+	FORMAT("(null)|-00|000|%k|%", odd, NULL, "-", "");
+	FORMAT("-05 -5   |", "%03d %-5d|", -5, -5);
+	FORMAT("1 2 3 4 5 6 7 8 a", "%d %u %lu %ld %d %u %ld %lu %x", 1, 2u, 3ul, 4l, 5, 6u, 7l, 8ul, 10u);
+	assert_int_equal(str_format(NULL, 0, "%d", 5), 0);
 	assert_int_equal(str_format(small, sizeof(small), "%s", "too long"), 4);
 	assert_string_equal(small, "too ");
 }

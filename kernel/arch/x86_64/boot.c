@@ -42,7 +42,7 @@ static void reserve_conflicts(void)
 
 static void check_boot_info(void)
 {
-	u64 image_size = ptr_to_paddr(image_end) - KERNEL_PHYS;
+	u64 image_size = image_to_paddr(image_end) - KERNEL_PHYS;
 
 	if (!boot_mem_usable_total())
 		panic("boot loader %s gave no usable memory", boot_info.loader);

@@ -99,7 +99,7 @@ static void parse_tag(const struct tag *t)
 		__attribute__((fallthrough));
 	case TAG_RSDP_NEW:
 		memcpy(rsdp_copy, text, MIN(body, sizeof(rsdp_copy)));
-		boot_info.rsdp = ptr_to_paddr(rsdp_copy);
+		boot_info.rsdp = image_to_paddr(rsdp_copy);
 		break;
 	default:
 		break;

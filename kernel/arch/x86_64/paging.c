@@ -74,7 +74,7 @@ static void map_image_part(const char *start, const char *end, u64 flags)
 {
 	u64 size = ALIGN_UP((vaddr_t)end, PAGE_SIZE) - (vaddr_t)start;
 
-	paging_map((vaddr_t)start, ptr_to_paddr(start), size, flags);
+	paging_map((vaddr_t)start, image_to_paddr(start), size, flags);
 }
 
 /* Memory [start, end) into the direct map; parts mapped already are left alone. */
@@ -96,7 +96,7 @@ static void map_direct(paddr_t start, paddr_t end)
  */
 static void map_memory(void)
 {
-	paddr_t text = ptr_to_paddr(text_start), writable = ptr_to_paddr(data_start);
+	paddr_t text = image_to_paddr(text_start), writable = image_to_paddr(data_start);
 	paddr_t low_end = ALIGN_UP(writable, MIB(2));
 	paddr_t limit = ALIGN_UP(boot_mem_top(), MIB(64));
 

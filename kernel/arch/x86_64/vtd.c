@@ -174,7 +174,7 @@ static void queue_wait(struct unit *u)
 
 	u->done = 0;
 	arch_iommu_written((const void *)&u->done, sizeof(u->done));
-	queue(u, Q_WAIT | Q_STATUS | 1ull << 32, ptr_to_paddr((const void *)&u->done));
+	queue(u, Q_WAIT | Q_STATUS | 1ull << 32, image_to_paddr((const void *)&u->done));
 	write64(u, REG_IQT, (u64)u->tail * 16);
 	while (!u->done) {
 		cpu_relax();

@@ -86,12 +86,11 @@ static void hash_add(struct mm *mm, struct aspace *as)
 
 static void hash_del(struct mm *mm, struct aspace *as)
 {
-	for (struct aspace **p = bucket(mm, as->root); *p; p = &(*p)->hash_next) {
-		if (*p == as) {
-			*p = as->hash_next;
-			return;
-		}
-	}
+	struct aspace **p = bucket(mm, as->root);
+
+	while (*p != as) /* it is there */
+		p = &(*p)->hash_next;
+	*p = as->hash_next;
 }
 
 struct aspace *aspace_lookup(struct domain *dom, gfn_t root)
@@ -178,9 +177,9 @@ bool aspace_evict(struct domain *dom)
 {
 	struct aspace *as = dom->mm.lru_last;
 
-	for (u32 i = 0; as && as->users && i <= PV_MAX_VCPUS; i++)
+	while (as && as->users) /* at most as many as there are vCPUs */
 		as = as->lru_prev;
-	if (!as || as->users)
+	if (!as)
 		return false;
 	aspace_free(dom, as);
 	return true;

@@ -41,6 +41,29 @@ static void test_set_root(void **state)
 	host_domain_free(dom);
 }
 
+/* More spaces than there are places to look for them: each is found, and one that goes leaves the others. */
+static void test_many_spaces(void **state)
+{
+	gfn_t roots[MM_HASH + 32];
+	(void)state;
+
+	start(1, 1024, PV_VTLB_MAX);
+	for (u32 i = 0; i < ARRAY_SIZE(roots); i++) {
+		roots[i] = new_root();
+		guest_map(&guest, roots[i], 0x1000, DATA + i, RW);
+		load(roots[i], PV_ROOT_KEEP);
+		assert_int_equal(touch(0x1000, HOST_READ), DATA + i);
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(roots) - 1; i += 3)
+		assert_int_equal(aspace_ctl(v, PV_AS_CTL_DESTROY, roots[i] << 12), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(roots); i++) {
+		load(roots[i], PV_ROOT_KEEP);
+		assert_int_equal(faults_at(0x1000), i % 3 == 0 && i < ARRAY_SIZE(roots) - 1);
+		assert_int_equal(touch(0x1000, HOST_READ), DATA + i);
+	}
+	host_domain_free(dom);
+}
+
 /* What is left of a space that was destroyed while two vCPUs were in it goes with the second one. */
 static void test_destroy_shared(void **state)
 {
@@ -526,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_root),
 		cmocka_unit_test(test_drop_destroy),
 		cmocka_unit_test(test_wild_tables),
+		cmocka_unit_test(test_many_spaces),
 		cmocka_unit_test(test_capacity),
 		cmocka_unit_test(test_kmem_gone),
 		cmocka_unit_test(test_guest_read),

@@ -36,12 +36,16 @@ static inline void *paddr_to_ptr(paddr_t pa)
 	return (void *)(DIRECTMAP_BASE + pa);
 }
 
-/* Of a pointer into the direct map or into the kernel image. */
+/* Of a pointer into the direct map. */
 static inline paddr_t ptr_to_paddr(const void *p)
 {
-	u64 va = (u64)p;
+	return (u64)p - DIRECTMAP_BASE;
+}
 
-	return va >= KERNEL_BASE ? va - KERNEL_BASE : va - DIRECTMAP_BASE;
+/* Of a pointer into the kernel image: its code and static data. */
+static inline paddr_t image_to_paddr(const void *p)
+{
+	return (u64)p - KERNEL_BASE;
 }
 
 static inline void *mfn_to_ptr(mfn_t mfn)
