@@ -171,6 +171,20 @@ static void test_too_much(void **state)
 	for (u32 i = 0; i < DMAR_SCOPES + 1; i++)
 		scope(1, 0, 0, 1, 0);
 	assert_false(dmar_parse(table, size, &d));
+	for (u32 n = DMAR_IOAPICS; n <= DMAR_IOAPICS + 1; n++) {
+		setup(NULL);
+		unit(1, 0, 0xfed90000, n);
+		for (u32 i = 0; i < n; i++)
+			scope(3, (u8)i, 0xff, (u8)i, 0);
+		assert_int_equal(dmar_parse(table, size, &d), n == DMAR_IOAPICS);
+	}
+	setup(NULL);
+	unit(1, 0, 0xfed90000, 1);
+	scope(3, 0, 0, 1, 0); /* an I/O APIC behind a bridge: whose number would it sign with? */
+	put(0, 2);
+	table[HEADER + 2] += 2;
+	table[HEADER + 16 + 1] += 2;
+	assert_false(dmar_parse(table, size, &d));
 }
 
 /* Under the sanitizers: no table makes it read beyond its end or write beyond what it fills. */

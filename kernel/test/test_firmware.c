@@ -327,6 +327,57 @@ static void acpi_good(void **state)
 	}
 }
 
+/* What is passed by on the way to what is looked for. */
+static void acpi_crooked(void **state)
+{
+	static const u8 last_entry_too_long[] = { 0, 8, 0, 3, 1, 0, 0, 0, 0, 9, 0, 4, 1, 0, 0, 0 };
+	static const u8 last_entry_too_short[] = { 0, 8, 0, 3, 1, 0, 0, 0, 0, 1, 0, 4, 1, 0, 0, 0 };
+	static const u8 s5[] = { '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x01, 0x0a, 0x07, 0x00, 0x00 };
+
+	(void)state;
+	memcpy(host_ram + 0xe0000, "RSD PTR ", 8); /* its sum is wrong */
+	host_ram[0xe0008] = 1;
+	rsdp(0xe0020, 0);
+	boot_info.rsdp = 0x30000; /* the right name, a wrong sum */
+	memcpy(host_ram + 0x30000, "RSD PTR ", 8);
+	put32(0x40e, 0x9f00);
+	memcpy(host_ram + MADT + 44, last_entry_too_long, 16);
+	put32(MADT + 36, 0xfee00000);
+	table(MADT, "APIC", 60);
+	memset(host_ram + DSDT, 0, 200);
+	memcpy(host_ram + DSDT + 60, s5, sizeof(s5));
+	table(DSDT, "DSDT", 200);
+	put32(FADT + 40, DSDT);
+	put32(FADT + 64, 0x604);
+	table(FADT, "FACP", 129);
+	roots();
+	acpi_init();
+	assert_int_equal(acpi_info.nr_cpus, 1);
+	assert_int_equal(acpi_info.cpu_apic_ids[0], 3);
+	assert_int_equal(acpi_info.s5_a, 1); /* One, then a byte */
+	assert_int_equal(acpi_info.s5_b, 7);
+	assert_null(acpi_info.dmar);
+
+	memcpy(host_ram + MADT + 44, last_entry_too_short, 16);
+	table(MADT, "APIC", 60);
+	memset(host_ram + DSDT + 36, 0, 164); /* a DSDT without _S5_ */
+	table(DSDT, "DSDT", 200);
+	table(RSDT + 0x100, "DMAR", 48);
+	put32(RSDT + 44, RSDT + 0x100);
+	table(RSDT, "RSDT", 48);
+	memset(&acpi_info, 0, sizeof(acpi_info));
+	acpi_init();
+	assert_int_equal(acpi_info.nr_cpus, 1);
+	assert_false(acpi_info.s5_valid);
+	assert_non_null(acpi_info.dmar);
+	assert_int_equal(acpi_info.dmar_size, 48);
+	put32(RSDT + 44, DSDT); /* a table of no interest */
+	table(RSDT, "RSDT", 48);
+	memset(&acpi_info, 0, sizeof(acpi_info));
+	acpi_init();
+	assert_null(acpi_info.dmar);
+}
+
 static void acpi_bad(void **state)
 {
 	(void)state;
@@ -379,6 +430,7 @@ int main(void)
 		cmocka_unit_test_setup(mb2_good, setup),
 		cmocka_unit_test_setup(mb2_bad, setup),
 		cmocka_unit_test_setup(acpi_good, setup),
+		cmocka_unit_test_setup(acpi_crooked, setup),
 		cmocka_unit_test_setup(acpi_bad, setup),
 	};
 

@@ -10,7 +10,10 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = ("test_frames", "test_mem", "test_vtlb", "test_forget", "test_audit", "test_meanwhile", "test_grant",
          "test_oracle", "test_failing", "test_threads", "test_caps", "test_ports", "test_domains", "test_whole",
-         "test_calls", "test_sched", "test_boot", "test_image", "test_firmware", "test_emulate", "model_diff")
+         "test_calls", "test_sched", "test_boot", "test_image", "test_firmware", "test_emulate", "test_iopt",
+         "test_pci", "test_dmar", "test_apic", "test_clock", "test_cpu", "test_start", "test_traps", "test_vtd",
+         "test_string",
+         "model_diff")
 ALSO = ("model_failing",)  # the same programs, run in another way
 
 
