@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Boot images and machines that cannot work: each ends in a message that names what is wrong.
+"""Boot images and machines that cannot work: each ends in a message that names what is wrong. Then root domains that
+end at once: what the machine does is what `panic=` says.
 
 Usage: bad_image.py --build DIR [CASE...]
 
@@ -32,14 +33,47 @@ def image(elf, count=1, magic=MAGIC, version=VERSION, entry_crc=None, table_crc=
     return (header + entry).ljust(PAGE, b"\0") + elf
 
 
+def program(code):
+    """A root domain that is these bytes of code and nothing else."""
+    base, start = 0x400000, 64 + 56
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, base + start, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    return header + struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, start + len(code), start + len(code), PAGE) + code
+
+
 def flipped(data, at):
     return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1:]
 
 
-def cases(elf):
-    """{name: (image or None, MiB of memory, pattern of the message)}"""
-    good = image(elf)
+def endings():
+    """The same of root domains that die of their first instruction, with the parameters and QEMU's status."""
+    dies = image(program(b"\x0f\x0b"))
+    gone = r"the root domain ended \(\w.*, code \d+\): nothing is left to run"
+    heap = r"root domain: \d+ KiB program, %d KiB heap"
     return {
+        "dies": (dies, 256, gone, "panic=exit", status.INIT),
+        "dies-2cpu": (dies, 256, gone, "panic=exit", status.INIT, 2),
+        "dies-poweroff": (dies, 256, gone, "panic=poweroff", status.RESET),
+        "dies-reboot": (dies, 256, gone, "panic=reboot", status.RESET),
+        "dies-halt": (dies, 256, gone, "panic=other", None, 2),
+        "dies-nothing-said": (dies, 256, gone, "", None),
+        "heap": (dies, 256, heap % 16384, "panic=exit", status.INIT),
+        "heap-64M": (dies, 256, heap % 65536, "panic=exit rootmem=64M", status.INIT),
+        "heap-2049K": (dies, 256, heap % 2052, "panic=exit rootmem=2049K", status.INIT),
+        "heap-1G": (dies, 256, r"root domain: \d+ KiB program, 1\d{5} KiB heap", "panic=exit rootmem=1G", status.INIT),
+        "heap-8-bytes": (dies, 256, "rootmem=8: want a size", "panic=exit rootmem=8"),
+        "heap-no-number": (dies, 256, "rootmem=M: want a size", "panic=exit rootmem=M"),
+        "heap-512K": (dies, 256, "rootmem=512K: want a size", "panic=exit rootmem=512K"),
+        "heap-letters": (dies, 256, "rootmem=64:M: want a size", "panic=exit rootmem=64:M"),
+        "heap-slash": (dies, 256, "rootmem=64/: want a size", "panic=exit rootmem=64/"),
+        "heap-huge": (dies, 256, heap.replace("%d", r"1\d{5}"), "panic=exit rootmem=99999999999G", status.INIT),
+    }
+
+
+def cases(elf):
+    """{name: (image or None, MiB of memory, pattern of the message, parameters, exit status, CPUs)}, from the fourth
+    on only where they are not those of a machine that panics. Status None: it halts."""
+    good = image(elf)
+    return endings() | {
         "none": (None, 256, r"no boot image"),
         "empty": (b"", 256, r"no boot image|boot image: "),
         "short-header": (good[:40], 256, r"boot image: (not a Ringfence|truncated|its table)"),
@@ -61,20 +95,21 @@ def cases(elf):
 
 
 def run(name, case, build, directory):
-    data, mem, pattern = case
+    data, mem, pattern, append, want, cpus = (*case, *("panic=exit", status.PANIC, 1)[len(case) - 3:])
     file = None
     if data is not None:
         file = directory / name
         file.write_bytes(data)
-    machine = qemu.Machine(kernel=build / "kernel" / "ringfence.elf", image=file, mem=mem,
-                           append="panic=exit")
-    result = pvrun.boot(machine, build, wall=60)
-    if result.over:
+    machine = qemu.Machine(kernel=build / "kernel" / "ringfence.elf", image=file, mem=mem, append=append, cpus=cpus)
+    result = pvrun.boot(machine, build, wall=60 if want is not None else 10)
+    if result.over and want is not None:
         return result.over, result
     if not re.search(pattern, result.text):
         return f"no message like '{pattern}'", result
-    if result.code != status.PANIC:
-        return f"exit status {result.code}, a panic ({status.PANIC}) was expected", result
+    if want is None and not result.over:
+        return f"exit status {result.code}, the machine was to halt", result
+    if want is not None and result.code != want:
+        return f"exit status {result.code}, {want} was expected", result
     return None, result
 
 

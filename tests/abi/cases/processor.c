@@ -201,12 +201,6 @@ PV_TEST(msr_unknown, "PVABI-MSR-001.1")
 	}
 }
 
-PV_TEST(msr_read_argument, "PVABI-MSR-002.1")
-{
-	CHECK_ERR(OP(MSR, READ, 0x10, 1), EINVAL);
-	CHECK_ERR(OP(MSR, READ, 0xdead, 1), EINVAL);
-}
-
 static u64 read_msr(u32 index)
 {
 	u64 value;
@@ -214,6 +208,54 @@ static u64 read_msr(u32 index)
 	CHECK_OK(OP(MSR, READ, index));
 	batch_get(&value, sizeof(value));
 	return value;
+}
+
+/* Each that is there is read; written if it may be; its neighbours are not there. */
+PV_TEST(msr_listed, "PVABI-MSR-001.1")
+{
+	static const struct {
+		u32 index;
+		bool writes;
+	} listed[] = {
+		{ 0x10, false },       { 0x17, false },	      { 0x1b, true },	     { 0x3a, false },
+		{ 0x8b, true },	       { 0xce, false },	      { 0xfe, false },	     { 0x10a, false },
+		{ 0x140, true },       { 0x174, true },	      { 0x175, true },	     { 0x176, true },
+		{ 0x1a0, true },       { 0x277, true },	      { 0x2ff, false },	     { 0xc0000080, true },
+		{ 0xc0000081, true },  { 0xc0000082, true },  { 0xc0000083, true },  { 0xc0000084, true },
+		{ 0xc0000100, false }, { 0xc0000101, false }, { 0xc0000102, true },  { 0xc0000103, true },
+		{ 0xc0010015, true },  { 0xc0011029, true },
+	};
+	static const u32 n = sizeof(listed) / sizeof(listed[0]);
+
+	for (u32 i = 0; i < n; i++) {
+		u32 index = listed[i].index;
+
+		CHECK_OK(OP(MSR, READ, index));
+		if (listed[i].writes)
+			CHECK_OK(OP(MSR, WRITE, index, 1));
+		else if (index < 0xc0000100) /* fs and gs are this program's */
+			CHECK_ERR(OP(MSR, WRITE, index, 1), ENOENT);
+		if (!i || listed[i - 1].index != index - 1) {
+			CHECK_ERR(OP(MSR, READ, index - 1), ENOENT);
+			CHECK_ERR(OP(MSR, WRITE, index - 1, 1), ENOENT);
+		}
+		if (i == n - 1 || listed[i + 1].index != index + 1) {
+			CHECK_ERR(OP(MSR, READ, index + 1), ENOENT);
+			CHECK_ERR(OP(MSR, WRITE, index + 1, 1), ENOENT);
+		}
+	}
+	CHECK_EQ(read_msr(0xc0000103), 1); /* TSC_AUX, the one of these that keeps what is written */
+	CHECK_ERR(OP(MSR, WRITE, 0xc0000103, 1ull << 32), ENOENT);
+	CHECK_ERR(OP(MSR, WRITE, 0xc0000102, 1ull << 63), ENOENT);
+	CHECK_EQ(read_msr(0xc0000080), 0xd01);
+	CHECK_EQ(read_msr(0x277), 0x0407050600070106);
+	CHECK_EQ(read_msr(0x1b), 0xfee00900); /* this vCPU is the one the machine started with */
+}
+
+PV_TEST(msr_read_argument, "PVABI-MSR-002.1")
+{
+	CHECK_ERR(OP(MSR, READ, 0x10, 1), EINVAL);
+	CHECK_ERR(OP(MSR, READ, 0xdead, 1), EINVAL);
 }
 
 /* The only way to a base where the processor has no FSGSBASE. */
