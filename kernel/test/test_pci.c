@@ -39,7 +39,7 @@ struct function {
 	u8 writable[256];
 };
 
-static struct function functions[8];
+static struct function functions[72];
 static u32 nr;
 static u32 table[1024]; /* what arch_map_mmio() answers */
 static paddr_t mapped;
@@ -277,6 +277,53 @@ static void test_frames(void **state)
 	assert_false(pci_frame_ok(fn, 0xfee00));
 	assert_false(pci_frame_ok(fn, DIRECTMAP_SIZE >> PAGE_SHIFT));
 	assert_true(pci_frame_ok(fn, 0x100000));
+	boot_info.nr_ranges = 3;
+	boot_info.ranges[1] = (struct boot_range){ 0xfe001000, PAGE_SIZE, BOOT_MEM_RESERVED };
+	boot_info.ranges[2] = (struct boot_range){ 0xfe003000, PAGE_SIZE, BOOT_MEM_ACPI };
+	assert_true(pci_frame_ok(fn, 0xfe000));
+	assert_true(pci_frame_ok(fn, 0xfe001)); /* firmware marks registers so */
+	assert_false(pci_frame_ok(fn, 0xfe003));
+}
+
+/* Not even the first frame of the machine, nor one at the end of what there is of addresses. */
+static void test_frames_at_the_ends(void **state)
+{
+	const struct pci_fn *fn;
+	(void)state;
+
+	pci_init();
+	fn = pci_find(DEV);
+	boot_info.nr_ranges = 0;
+	assert_false(pci_frame_ok(fn, 0));
+	assert_false(pci_frame_ok(fn, 0xff));
+	assert_false(pci_frame_ok(fn, ~0ull >> 12));
+}
+
+/* A function without PCI Express has no such registers to write to. */
+static void test_plain_writes(void **state)
+{
+	const struct pci_fn *fn;
+	(void)state;
+
+	pci_init();
+	fn = pci_find(BEHIND);
+	assert_int_equal(fn->pcie, 0);
+	memset(at(BEHIND)->writable, 0xff, sizeof(at(BEHIND)->writable));
+	for (u32 off = 0; off < 256; off++) {
+		bool open = off == 4 || off == 5 || off == 6 || off == 7 || off == 0xc || off == 0xd || off == 0x3c;
+
+		assert_int_equal(pci_write(fn, off, 1, 0, false, false), open ? 0 : -PV_EBUSY);
+	}
+}
+
+/* More functions than there is room for: those that are found first count. */
+static void test_too_many(void **state)
+{
+	(void)state;
+	for (u32 i = 0; nr < ARRAY_SIZE(functions); i++)
+		(void)add((u16)(0x40 + i), 0x9, 0x010000, 0x80);
+	pci_init();
+	assert_int_equal(pci_count, PCI_MAX);
 }
 
 /* Whatever is written, with and without the right to DMA, changes open bits or nothing. */
@@ -396,6 +443,9 @@ int main(void)
 		cmocka_unit_test_setup(test_bars, setup),
 		cmocka_unit_test_setup(test_table_refused, setup),
 		cmocka_unit_test_setup(test_frames, setup),
+		cmocka_unit_test_setup(test_frames_at_the_ends, setup),
+		cmocka_unit_test_setup(test_plain_writes, setup),
+		cmocka_unit_test_setup(test_too_many, setup),
 		cmocka_unit_test_setup(test_writes, setup),
 		cmocka_unit_test_setup(test_vendor_write, setup),
 		cmocka_unit_test_setup(test_reset, setup),

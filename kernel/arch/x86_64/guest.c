@@ -41,8 +41,8 @@ void arch_vcpu_load_root(const struct vcpu *v)
 	load_root(v);
 }
 
-/* Nothing else to do: the common case costs no scheduler call. */
-static inline void leave(const struct vcpu *v)
+/* Nothing else to do: the common case costs no scheduler call. Everybody ends with it, so it is jumped to. */
+static __noinline void leave(const struct vcpu *v)
 {
 	load_root(v);
 	if (likely(!(atomic_load_relaxed(&v->exit_work) & ~WORK_SLOW)) && likely(cpu_enter_guest()))

@@ -19,10 +19,10 @@
 #define LEAF_BITS (PTE_P | PTE_U | PTE_A | PTE_D)
 #define IO_BITS (PTE_PCD | PTE_PWT | PTE_NX)
 
-/* Does the guest keep this low-half page to its kernel mode? */
-static bool kernel_only(const struct aspace *as, vaddr_t va, const struct xlate *x)
+/* Does the guest keep this low-half page to its kernel mode? In an explicit space every page has U. */
+static bool kernel_only(vaddr_t va, const struct xlate *x)
 {
-	return !(x->flags & PTE_U) && !is_kernel_half(va) && as->kind != AS_EXPLICIT;
+	return !(x->flags & PTE_U) && !is_kernel_half(va);
 }
 
 static bool slot_private(const struct aspace *as, u32 slot)
@@ -160,7 +160,7 @@ static enum fill_status install(struct domain *dom, struct aspace *as, int view,
 {
 	struct table_set *set = is_kernel_half(va) ? &dom->mm.kernel_tables : &as->tables;
 	enum fill_status status = FILL_DONE;
-	u64 *table = find_l3(dom, as, view, va, kernel_only(as, va, x), &status);
+	u64 *table = find_l3(dom, as, view, va, kernel_only(va, x), &status);
 
 	if (!table)
 		return status;
@@ -277,7 +277,7 @@ static enum fault_result fill(struct vcpu *v, vaddr_t va, u64 access, u64 *p_bit
 	case FILL_NO_MEMORY:
 		return FAULT_FATAL;
 	}
-	if (unlikely(kernel_only(as, va, &x)))
+	if (unlikely(kernel_only(va, &x)))
 		hide_from_user(dom, as, va);
 	dom->fills++;
 	count(CNT_FILLS);

@@ -245,6 +245,72 @@ static void test_prefill(void **state)
 	host_domain_free(dom);
 }
 
+/* A run of pages with every kind among them that the hint must pass by. */
+static void test_prefill_gaps(void **state)
+{
+	gfn_t root;
+	u64 fills;
+	(void)state;
+
+	start(1, 256, PV_VTLB_MAX);
+	root = new_root();
+	for (u64 i = 0; i < 8; i++) {
+		guest_map(&guest, root, 0x1000 + (i << 12), i == 3 ? NPAGES + 7 : DATA + i, i == 2 ? KRW : RW);
+		guest_map(&guest, root, KERNEL_VA + (i << 12), DATA + i, KRW);
+	}
+	load(root, 0);
+	touch(0x6000, HOST_WRITE);
+	fills = dom->fills;
+	mm_prefill(v, 0x1000, 8); /* not the kernel's, the absent one, nor the one that is there */
+	assert_int_equal(dom->fills, fills + 5);
+	for (u64 i = 0; i < 8; i++)
+		if (i != 2)
+			assert_int_equal(faults_at(0x1000 + (i << 12)), i == 3);
+	assert_int_equal(faults_at(0x3000), 1);
+	fills = dom->fills;
+	mm_prefill(v, KERNEL_VA, 8);
+	assert_int_equal(dom->fills, fills + 8);
+	for (u64 i = 0; i < 8; i++)
+		assert_int_equal(faults_at(KERNEL_VA + (i << 12)), 0);
+	guest_map(&guest, root, KERNEL_VA + 0x9000, DATA + 9, RW); /* its programs may see it, says the guest */
+	assert_int_equal(touch(KERNEL_VA + 0x9000, HOST_READ), DATA + 9);
+	assert_int_equal(aspace_ctl(v, PV_AS_CTL_DESTROY, root << 12), 0); /* the one it is in */
+	fills = dom->fills;
+	mm_prefill(v, 0x1000, 8);
+	assert_int_equal(dom->fills, fills);
+	host_domain_free(dom);
+
+	start(1, 256, PV_VTLB_MAX); /* linear: there is no table to read on in */
+	fills = dom->fills;
+	mm_prefill(v, DATA << 12, 8);
+	assert_int_equal(dom->fills, fills);
+	assert_int_equal(touch(DATA << 12, HOST_WRITE), DATA);
+	host_domain_free(dom);
+}
+
+/* No page for a table: the hint is dropped, and what it was about is filled when it is touched. */
+static void test_prefill_fails(void **state)
+{
+	gfn_t root;
+	(void)state;
+
+	start(1, 256, PV_VTLB_MAX);
+	root = new_root();
+	for (u64 i = 0; i < 4; i++)
+		guest_map(&guest, root, (i + 1) << 30, DATA + i, RW);
+	load(root, 0);
+	for (u64 i = 0; i < 4; i++) {
+		u64 fills = dom->fills;
+
+		host_fail_arm(i + 1);
+		mm_prefill(v, (i + 1) << 30, 4);
+		assert_int_equal(dom->fills, fills + !host_fail_disarm());
+		assert_int_equal(touch((i + 1) << 30, HOST_WRITE), DATA + i);
+		mm_check(dom);
+	}
+	host_domain_free(dom);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +322,8 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_bad_hints),
 		cmocka_unit_test(test_prefill),
+		cmocka_unit_test(test_prefill_gaps),
+		cmocka_unit_test(test_prefill_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
