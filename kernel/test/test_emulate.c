@@ -313,10 +313,12 @@ static void ports(void **state)
 	assert_int_equal(vcpu.regs.rax, 0xffffffff);
 	DONE(0xe4, 0x70);
 	DONE(0xe5, 0x70);
-	DONE(0xe6, 0x70);
+	vcpu.regs.rax = 0x1234;
+	DONE(0xe6, 0x70); /* an OUT changes nothing */
 	DONE(0xe7, 0x70);
 	DONE(0xee);
 	DONE(0xef);
+	assert_int_equal(vcpu.regs.rax, 0x1234);
 }
 
 static sigjmp_buf forbidden;

@@ -253,7 +253,7 @@ static u32 madt(void)
 		1, 12, 2, 0, 0, 0, 0xc0, 0xfe, 24, 0, 0, 0,			/* I/O APIC at GSI 24 */
 		2, 10, 0, 0, 2, 0, 0, 0, 0, 0,					/* ISA 0 is GSI 2 */
 		5, 12, 0, 0, 0, 0, 0xe1, 0xfe, 0, 0, 0, 0,
-		0, 4, 0, 9, 9, 4, 0, 0, 1, 4, 0, 0, 2, 4, 0, 0, 5, 4, 0, 0,	/* too short each */
+		0, 4, 0, 9, 9, 4, 0, 0, 2, 4, 0, 0, 1, 4, 0, 0, 5, 4, 0, 0,	/* too short each: what follows is no flag */
 		77, 3, 0, 0, 1,							/* unknown; an end that is none */
 	};
 

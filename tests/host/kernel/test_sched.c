@@ -92,6 +92,52 @@ static void not_alone_any_more(void **state)
 	end(hb);
 }
 
+/* The same when who ran alone has only just begun: nobody is behind yet, but from now on there is an end. */
+static void not_alone_from_the_start(void **state)
+{
+	struct domain *a, *b;
+	u64 hb = child_make(&b), ha;
+	struct vcpu *r = root->vcpus[0];
+
+	(void)state;
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, hb, 2), 0);
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, PV_SELF, 1), 0);
+	ha = child_run(&a, 2);
+	assert_int_equal(a->vcpus[0]->state, VCPU_RUNNING);
+	assert_int_equal(CALL(r, DOM_CTL, PV_DOM_CTL_UNPAUSE, hb), 0);
+	pass(12);
+	assert_true(b->vcpus[0]->switches > 0);
+	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, PV_SELF, 0), 0);
+	end(ha);
+	end(hb);
+}
+
+/* Of two idle CPUs it is the one where it was. */
+static void wakes_where_it_was(void **state)
+{
+	struct domain *a;
+	u64 ha;
+	struct vcpu *c;
+
+	(void)state;
+	for (u32 cpu = 0; cpu < 2; cpu++) {
+		ha = child_run(&a, 1ull << cpu);
+		c = a->vcpus[0];
+		root_sleeps();
+		pass(1);
+		assert_int_equal(c->state, VCPU_RUNNING);
+		assert_int_equal(c->cpu, cpu);
+		a->affinity = 0; /* from now on it may go anywhere */
+		assert_int_equal(CALL(c, WAIT, 0, host_ns + 5 * MS), 0);
+		assert_int_equal(c->state, VCPU_BLOCKED);
+		pass(6);
+		assert_int_equal(c->state, VCPU_RUNNING);
+		assert_int_equal(c->cpu, cpu);
+		root_wakes();
+		end(ha);
+	}
+}
+
 /* Who wakes while a CPU has nothing to do runs at once, where it was if it can. */
 static void wakes_on_an_idle_cpu(void **state)
 {
@@ -211,6 +257,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares),
 		cmocka_unit_test(not_alone_any_more),
+		cmocka_unit_test(not_alone_from_the_start),
+		cmocka_unit_test(wakes_where_it_was),
 		cmocka_unit_test(wakes_on_an_idle_cpu),
 		cmocka_unit_test(takes_from_the_busy),
 		cmocka_unit_test(moves),

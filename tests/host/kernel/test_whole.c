@@ -57,6 +57,72 @@ static void waiting(void **state)
 	end(handle);
 }
 
+static u32 kicks_of[2];
+static void (*serve)(u32 cpu, u8 vector);
+
+static void count_kicks(u32 cpu, u8 vector)
+{
+	kicks_of[cpu]++;
+	serve(cpu, vector);
+}
+
+/* An event for who runs on another CPU makes that CPU look, and one that is there already need not. */
+static void kicked(void **state)
+{
+	struct domain *child;
+	u64 handle = child_run(&child, 2);
+	struct vcpu *v = child->vcpus[0];
+
+	(void)state;
+	assert_true(whole_run(root->vcpus[0]));
+	assert_int_equal(v->state, VCPU_RUNNING);
+	assert_int_not_equal(v->cpu, root->vcpus[0]->cpu);
+	serve = host_ipi;
+	host_ipi = count_kicks;
+	memset(kicks_of, 0, sizeof(kicks_of));
+	vcpu_post(v, 77);
+	assert_int_equal(kicks_of[v->cpu], 1);
+	vcpu_post(v, 77);
+	assert_int_equal(kicks_of[v->cpu], 1);
+	host_ipi = serve;
+	whole_settle();
+	end(handle);
+}
+
+/* What becomes of an event that the guest has no place for. */
+static void no_place_for_it(void **state)
+{
+	static const struct {
+		u32 mode;
+		u64 kernel_entry, busy, vector;
+		u32 reason; /* 0: it goes on */
+	} cases[] = {
+		{ MODE_KERNEL, 0, 0, 13, PV_REASON_FAULT },	    { MODE_USER, 0x2000, 0, 6, PV_REASON_FAULT },
+		{ MODE_KERNEL, 0x2000, 1, 13, PV_REASON_DOUBLE_FAULT }, { MODE_KERNEL, 0x2000, 1, 1, 0 },
+	};
+
+	(void)state;
+	for (u32 i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct domain *child;
+		u64 handle = child_run(&child, 2), rip = 0x1234;
+		struct vcpu *v = child->vcpus[0];
+
+		assert_true(whole_run(v));
+		v->mode = cases[i].mode;
+		v->kernel_entry = cases[i].kernel_entry;
+		v->vcs->busy = cases[i].busy;
+		v->regs.rip = rip;
+		event_inject(v, cases[i].vector, 0);
+		assert_int_equal(v->regs.rip, rip);
+		assert_int_equal(child->state == PV_DOM_SHUTDOWN, cases[i].reason != 0);
+		if (cases[i].reason)
+			assert_int_equal(child->reason, cases[i].reason);
+		v->mode = MODE_KERNEL;
+		assert_true(whole_run(root->vcpus[0]));
+		end(handle);
+	}
+}
+
 /* A translation that another CPU holds must be gone when the call returns. */
 static void other_cpu(void **state)
 {
@@ -220,6 +286,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(life),
 		cmocka_unit_test(waiting),
+		cmocka_unit_test(kicked),
+		cmocka_unit_test(no_place_for_it),
 		cmocka_unit_test(other_cpu),
 		cmocka_unit_test(start_after_shutdown),
 		cmocka_unit_test(copy_of_a_dead_grant),
