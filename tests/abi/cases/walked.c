@@ -340,6 +340,21 @@ PV_TEST(user_privileged, "PVABI-WLK-010.1 PVABI-ISO-005.1", WALKED)
 	CHECK_EQ(vcs0->uframe.vector, 13);
 }
 
+PV_TEST(user_syscall_nowhere, "PVABI-WLK-023.1", WALKED)
+{
+	static const u64 syscall_at = USER_CODE + 7;
+
+	enter();
+	user_pages(code_syscall, sizeof(code_syscall));
+	syscalls_off();
+	CHECK_EQ(run_user(USER_CODE, USER_STACK, 0), 1);
+	CHECK_EQ(vcs0->uframe.vector, 6);
+	CHECK_EQ(vcs0->uframe.rip, syscall_at);
+	CHECK_EQ(abi_cpus[0].user_rax, 42);
+	events_on(0);
+	CHECK_EQ(run_user(USER_CODE, USER_STACK, 0), 2);
+}
+
 PV_TEST(user_interrupted, "PVABI-WLK-009.2 PVABI-TIM-007.1", WALKED)
 {
 	enter();

@@ -249,6 +249,7 @@ void irq_enable(struct pv_vcs *vcs); /* sets IF and delivers what is pending */
 		trap_cpu->fixup_rip = 0; \
 		trap_cpu->vector; \
 	})
+void syscalls_off(void); /* after events_on(0): programs have no system calls */
 /* Walked domains: runs user code at rip until its next event. 1 event, 2 system call, 3 refused. */
 u64 run_user(u64 rip, u64 rsp, u64 rax);
 u64 run_user_with(u64 rip, u64 rsp, u64 cs, u64 ss, u64 rflags); /* any frame */

@@ -82,9 +82,8 @@ void abi_event(void)
 	vcs->kframe = frame;
 }
 
-void events_on_vcs(u32 slot, struct pv_vcs *vcs)
+static void set_entries(struct pv_vcs *vcs, u64 syscall_entry)
 {
-	struct abi_cpu *cpu = &abi_cpus[slot];
 	struct pv_entry entry = {
 		.kernel_entry = (u64)abi_event_entry,
 		.erets = (u64)abi_erets_address,
@@ -92,17 +91,29 @@ void events_on_vcs(u32 slot, struct pv_vcs *vcs)
 
 	if (this_case->kind == PV_KIND_WALKED) {
 		entry.user_entry = (u64)abi_user_entry;
-		entry.syscall_entry = (u64)abi_syscall_entry;
+		entry.syscall_entry = syscall_entry;
 		entry.eretu = (u64)abi_eretu_address;
 	}
+	memcpy(vcs->batch, &entry, sizeof(entry));
+	CHECK_OK(OP(VCPU_SETUP, SET_ENTRY, 0));
+}
+
+void syscalls_off(void)
+{
+	set_entries(vcs0, 0);
+}
+
+void events_on_vcs(u32 slot, struct pv_vcs *vcs)
+{
+	struct abi_cpu *cpu = &abi_cpus[slot];
+
 	vcs->flags &= ~(u64)PV_VCS_IF;
 	memset(cpu, 0, sizeof(*cpu));
 	cpu->self = cpu;
 	cpu->vcs = vcs;
 	cpu->vector = NO_TRAP;
 	CHECK_OK(OP(VCPU_SETUP, SET_KERNEL_GS, (u64)cpu));
-	memcpy(vcs->batch, &entry, sizeof(entry));
-	CHECK_OK(OP(VCPU_SETUP, SET_ENTRY, 0));
+	set_entries(vcs, (u64)abi_syscall_entry);
 }
 
 void events_on(u32 slot)
