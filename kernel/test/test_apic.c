@@ -209,6 +209,10 @@ static void add(u32 id, u64 base, u32 gsi, u32 lines)
 {
 	*reg(base, 0x10) = (lines - 1) << 16; /* whatever is selected */
 	ioapic_add(id, base, gsi);
+	if (*reg(base, 0)) { /* the last line is masked, and goes to nobody */
+		assert_int_equal(*reg(base, 0), 0x10 + 2 * lines - 1);
+		assert_int_equal(*reg(base, 0x10), 0);
+	}
 }
 
 static void test_lines(void **state)

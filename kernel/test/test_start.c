@@ -348,8 +348,9 @@ static void test_smap_by_request(void **state)
 	(void)state;
 	for (u32 i = 0; i < ARRAY_SIZE(words); i++) {
 		setup(NULL);
-		board_cpuid_set(0, 0, 7, 0, 0, 0);
-		board_cpuid_set(1, 0, 0, 0, (u32)BIT(31), 0);
+		board_cpuid_set(0, 0, 0xd, 0x756e6547, 0x6c65746e, 0x49656e69);
+		board_cpuid_set(1, 0, 0, 0, (u32)(BIT(31) | BIT(26) | BIT(28)), 0);
+		board_cpuid_set(0xd, 0, 3, 0, 0, 0); /* AVX, but not its state */
 		board_cpuid_set(0x40000000, 0, 0x40000001, 0x54474354, 0x43544743, 0x47435447); /* TCGTCGTCGTCG */
 		board_cpuid_set(7, 0, 0, (u32)BIT(20), 0, 0);
 		strcpy(boot_info.cmdline, words[i]);
@@ -358,6 +359,7 @@ static void test_smap_by_request(void **state)
 		board_log[0] = '\0';
 		arch_init_platform();
 		LOGGED("cpu: TCG");
+		assert_false(cpu_features.avx || cpu_features.meltdown);
 	}
 }
 

@@ -6,7 +6,13 @@
     flush    a flush of translations, or the beginning of an epoch, is left out
     count    a reference is not counted, or not given back
 
-All mutants are in the program at once; which one is at work is decided when it runs (see HEADER).
+and, if everything is asked for:
+
+    branch   any other `if`: its condition never holds, or is turned round
+    step     any other call whose result nobody wants is left out
+
+All mutants are in the program at once; which one is at work is decided when it runs (HEADER), or when it is started
+(KERNEL_HEADER).
 """
 
 import dataclasses
@@ -50,12 +56,56 @@ static __attribute__((constructor)) void mutant_choose(void)
 #endif
 """
 
+# For a kernel on QEMU: a number in the image, written there before it is started. With NOTE each mutant that it comes by
+# is told to a port (not 0x402, which is the BIOS's), once.
+NONE, NOTE, PORT = 0x4d55544e, 0x4d55544f, 0x7e9
+KERNEL_HEADER = f"""/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which mutant is at work: mutant_at_work, which somebody has written into the image. */
+#ifndef MUTANT_H
+#define MUTANT_H
+
+__attribute__((weak)) volatile unsigned mutant_at_work = {NONE:#x};
+__attribute__((weak)) unsigned char mutant_told[4096];
+__attribute__((weak)) unsigned mutant_lock;
+
+static inline void mutant_tell(unsigned n)
+{{
+	unsigned char low = (unsigned char)n, high = (unsigned char)(n >> 8);
+
+	if (__atomic_exchange_n(&mutant_told[n], 1, __ATOMIC_SEQ_CST))
+		return;
+	while (__atomic_exchange_n(&mutant_lock, 1, __ATOMIC_SEQ_CST))
+		__asm__ volatile("pause");
+	__asm__ volatile("outb %0, %1" ::"a"(low), "d"((unsigned short){PORT:#x}));
+	__asm__ volatile("outb %0, %1" ::"a"(high), "d"((unsigned short){PORT:#x}));
+	__atomic_store_n(&mutant_lock, 0, __ATOMIC_SEQ_CST);
+}}
+
+static inline int mutant_is(unsigned n)
+{{
+	if (mutant_at_work == {NOTE:#x})
+		mutant_tell(n);
+	return mutant_at_work == n;
+}}
+
+#define MUTANT(n) mutant_is(n)
+#define MUTANT_IF(n, c) ((((c) ? 1 : 0) != (MUTANT((n) + 1))) & !(MUTANT(n)))
+#define MUTANT_CALL(n, call) ((void)(MUTANT(n) || (call, 0)))
+
+#endif
+"""
+
 FLUSHES = (r"flush_cpus|flush_mask|flush_local|arch_flush_tlb|arch_flush_page|flush_serve_mailbox|epoch_start|"
            r"aspace_flush|leaf_drop|drop_leaf|tables_drop|mm_drop_frames")
 COUNTS = r"mfn_unpin|object_put|irq_cap_put|irq_cap_get|frame_put|frame_get|cap_put|domain_put|domain_get"
 CALL = re.compile(rf"^(\t+)((?:\w+->)?(?:({FLUSHES})|(?:{COUNTS}))\([^;{{}}]*\));$", re.MULTILINE)
 # A member or a number of things that goes up or down; a pointer or an index of a loop is neither.
 REFERENCE = re.compile(r"^(\t+)((?:[\w\[\]>.()-]+(?:->|\.)\w+|nr_\w+)(?:\+\+|--| [-+]= [^;\n]+));$", re.MULTILINE)
+# A statement that is a call. Not of what has no end, and of what nobody but a reader of the log notices.
+STEP = re.compile(r"^(\t+)((?!(?:log_\w+|panic\w*|silent|unexpected|kernel_init\w*|boot_switch_stack|arch_halt|arch_stop_this_cpu|"
+                  r"count|trace|cpu_relax|compiler_barrier|ASSERT\w*|BUILD_ASSERT|__\w+|RACE_\w+|FAIL_\w+)\()"
+                  r"\w+\([^;{}]*\));$", re.MULTILINE)
+BEFORE = re.compile(r"[;{}:]$|^\s*(?:\} )?(?:if|else|for|while)\b")
 IF = re.compile(r"^(\t+)((?:\} )?(?:else )?if )\(", re.MULTILINE)
 LEAVES = re.compile(r"\s*(?:\{\s*(?:\w+\([^;]*\);\s*)?)?(return\b[^;]*|goto \w+);")
 TERNARY = re.compile(r"\breturn ([^?;\n]+) \? (-PV_E\w+) :")
@@ -68,7 +118,7 @@ class Mutant:
     file: str
     line: int
     function: str
-    kind: str    # check, guard, flush, count
+    kind: str    # check, guard, flush, count, branch, step
     change: str  # never, not, dropped
     text: str
 
@@ -94,9 +144,15 @@ def closing(text, at):
     raise ValueError("unbalanced parentheses")
 
 
+def is_statement(text, at):
+    """Does a statement begin at this line, or one go on?"""
+    before = text[:at].rstrip()
+    return bool(BEFORE.search(before[before.rfind("\n") + 1:]))
+
+
 class Mutator:
-    def __init__(self):
-        self.mutants = []
+    def __init__(self, everything=False):
+        self.mutants, self.everything = [], everything
 
     def add(self, file, text, at, kind, change, what):
         function = [match[1] for match in FUNCTION.finditer(text, 0, at)]
@@ -126,18 +182,29 @@ class Mutator:
             end = closing(plain, opening)
             leaves = LEAVES.match(plain, end + 1)
             # Whether a test build may say there that nothing is left is no question to the kernel.
-            if leaves and not plain[opening:].startswith("(FAIL_POINT("):
+            if plain[opening:].startswith("(FAIL_POINT("):
+                continue
+            if leaves:
                 yield self.condition(file, text, opening + 1, end,
                                      "check" if "-PV_E" in leaves[1] else "guard")
+            elif self.everything:
+                yield self.condition(file, text, opening + 1, end, "branch")
 
     def ternaries(self, file, text, plain):
         for match in TERNARY.finditer(plain):
             yield self.condition(file, text, match.start(1), match.end(1), "check")
 
     def calls(self, file, text, plain):
-        for pattern in (CALL, REFERENCE):
+        found = set()
+        for pattern in (CALL, REFERENCE) + (STEP,) * self.everything:
             for match in pattern.finditer(plain):
-                kind = "flush" if pattern is CALL and match[3] else "count"
-                what = text[match.start(2):match.end(2)]
-                number = self.add(file, text, match.start(2), kind, "dropped", what)
-                yield match.start(2), match.end(2), f"MUTANT_CALL({number}, {what})"
+                at = match.start(2)
+                if at in found or (pattern is STEP and not (
+                        is_statement(plain, match.start()) and
+                        closing(plain, plain.index("(", at)) == match.end(2) - 1)):
+                    continue
+                found.add(at)
+                kind = "step" if pattern is STEP else "flush" if pattern is CALL and match[3] else "count"
+                what = text[at:match.end(2)]
+                number = self.add(file, text, at, kind, "dropped", what)
+                yield at, match.end(2), f"MUTANT_CALL({number}, {what})"

@@ -4,7 +4,7 @@
 import collections
 
 HEAD = """<!-- SPDX-License-Identifier: BSD-2-Clause -->
-<!-- Written by tests/mutation/run.py: change that program, not this page. -->
+<!-- Written by tests/mutation/run.py and qemu.py: change those programs, not this page. -->
 # Breaking the core on purpose
 
 Would the host tests notice if a check were missing? `ctest -R nightly.mutation` builds them with every mutant
@@ -21,6 +21,17 @@ writes this page. Mutants of races on QEMU are another program, `tests/abi/mutan
 are of the others.
 """
 
+QEMU = "# The processor's part, on QEMU"
+QEMU_HEAD = QEMU + """
+
+`ctest -R nightly.mutation_qemu` (`tests/mutation/qemu.py`) does the same to `kernel/arch/x86_64`, in kernels that boot. All
+its mutants are in one kernel; which one is at work is a word of the image, written before it boots, so that mutants in the
+first instructions count too. A sample of {sample} of {whole} mutants, drawn with seed {seed}; one counts as noticed if one of
+the boots listed in `qemu.py` fails, does not come to an end or uses twenty times the instructions it should, or else a host
+test of that file. {on_qemu} were noticed on QEMU, {on_host} by host tests (which are asked before the longer boots).
+
+- *branch*: any other `if`. *step*: any other call whose result nobody wants, left out.
+"""
 NOT_REACHED = (None, None)
 STATES = ("killed", "survived", "not reached", "excused")
 
@@ -69,20 +80,39 @@ def listing(title, last, mutants, text_of):
         yield from (title, "", f"| where | change | condition or call | {last} |", "|-|-|-|-|")
     for one in mutants:
         text = one.text.replace("|", "\\|")
-        yield f"| {one.file.removeprefix('core/')} {one.function} | {one.change} | `{text}` | {text_of(one)} |"
+        yield f"| {one.file.removeprefix('core/').removeprefix('arch/x86_64/')} {one.function} | {one.change} | `{text}` | {text_of(one)} |"
     if mutants:
         yield ""
 
 
 def page(whole, mutants, results, excused, skipped, plain):
-    lines = [HEAD, *how_run(whole, mutants, skipped, plain), "",
-             *table("kind", mutants, results, excused, lambda one: f"{one.kind}, {one.change}"),
-             *table("file", mutants, results, excused, lambda one: one.file)]
+    return "\n".join([HEAD, *how_run(whole, mutants, skipped, plain), "", *body(mutants, results, excused)])
+
+
+def body(mutants, results, excused):
+    yield from table("kind", mutants, results, excused, lambda one: f"{one.kind}, {one.change}")
+    yield from table("file", mutants, results, excused, lambda one: one.file)
     alive = [one for one in mutants if state(one, results, excused) in ("survived", "not reached")]
-    lines += listing("## Survivors", "kind", alive, lambda one: f"{one.kind}, {state(one, results, excused)}")
-    lines += listing("## Excused", "why nobody could notice", [one for one in mutants if one.number in excused],
-                     lambda one: excused[one.number])
-    return "\n".join(lines)
+    yield from listing("## Survivors", "kind", alive, lambda one: f"{one.kind}, {state(one, results, excused)}")
+    yield from listing("## Excused", "why nobody could notice", [one for one in mutants if one.number in excused],
+                       lambda one: excused[one.number])
+
+
+def parts(file):
+    """The page's part on the core, and that on QEMU."""
+    core, _, qemu = (file.read_text() if file.exists() else "").partition(QEMU)
+    return core, qemu and QEMU + qemu
+
+
+def write(file, core):
+    file.write_text(core + parts(file)[1])
+
+
+def write_qemu(file, whole, mutants, results, excused, seed):
+    killed = [results[one.number][0] for one in mutants if state(one, results, excused) == "killed"]
+    on_host = sum(test.startswith("host.") for test in killed)
+    head = QEMU_HEAD.format(sample=len(mutants), whole=whole, seed=seed, on_qemu=len(killed) - on_host, on_host=on_host)
+    file.write_text(parts(file)[0] + "\n".join([head, *body(mutants, results, excused)]))
 
 
 def summary(mutants, results, excused):

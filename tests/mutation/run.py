@@ -197,29 +197,29 @@ def run_all(chosen, programs, directory, jobs, before):
     return results
 
 
-def excuses(entry, mutant):
-    return (mutant.file == f"core/{entry['file']}" and mutant.function == entry["function"]
+def excuses(entry, mutant, below):
+    return (mutant.file == below + entry["file"] and mutant.function == entry["function"]
             and entry.get("change", mutant.change) == mutant.change and entry["text"] in mutant.text)
 
 
-def judge(mutants, results, whole):
+def judge(mutants, results, whole, file=HERE / "excused.toml", below="core/", least=KILLED):
     """{number: reason} of the excused survivors; what is wrong, if everything was run."""
-    entries = tomllib.loads((HERE / "excused.toml").read_text())["excused"]
+    entries = tomllib.loads(file.read_text())["excused"]
     alive = [mutant for mutant in mutants if results[mutant.number] in (None, report.NOT_REACHED)]
     used, excused, problems = set(), {}, []
     for mutant in alive:
-        found = [i for i, entry in enumerate(entries) if excuses(entry, mutant)]
+        found = [i for i, entry in enumerate(entries) if excuses(entry, mutant, below)]
         used.update(found)
         if found:
             excused[mutant.number] = entries[found[0]]["why"]
         elif mutant.kind == "check":
             problems.append(f"a check that no test would miss: {mutant.file}:{mutant.line}: {mutant.key}")
     if whole:
-        problems += [f"excused.toml: killed, or gone: {entry}" for i, entry in enumerate(entries) if i not in used]
+        problems += [f"{file.name}: killed, or gone: {entry}" for i, entry in enumerate(entries) if i not in used]
     judged = [mutant for mutant in mutants if mutant.number not in excused]
     killed = 100 * sum(mutant not in alive for mutant in judged) / max(len(judged), 1)
-    if killed < KILLED:
-        problems.append(f"{killed:.0f} % were noticed, {KILLED} % are wanted")
+    if killed < least:
+        problems.append(f"{killed:.0f} % were noticed, {least} % are wanted")
     return excused, problems
 
 
@@ -266,7 +266,7 @@ def main():
     excused, problems = judge(chosen, results, len(chosen) == len(mutants))
     print(report.summary(chosen, results, excused))
     if options.report:
-        options.report.write_text(report.page(len(mutants), chosen, results, excused, options.skip, options.plain))
+        report.write(options.report, report.page(len(mutants), chosen, results, excused, options.skip, options.plain))
     print("\n".join(problems))
     return 1 if problems or not chosen else 0
 

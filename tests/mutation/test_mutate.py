@@ -12,6 +12,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
 import mutate  # noqa: E402
+import qemu  # noqa: E402
 
 SOURCE = """#include <stddef.h>
 #define PV_EINVAL 2
@@ -41,6 +42,20 @@ int call(struct thing *t, int n)
 	t->refs++;
 	flush_cpus(n);
 	return flushed > 9 ? -PV_ERANGE : t->refs;
+}
+"""
+STEPS = """#include <stddef.h>
+static void f(int n)
+{
+	one(1);
+	n = n +
+	    g(two(n));
+	if (n)
+		two(one(2), 3);
+	panic("x");
+	log_warn("y");
+	for (;;)
+		one(4);
 }
 """
 MAIN = """
@@ -98,6 +113,40 @@ class Mutate(unittest.TestCase):
             self.assertEqual(reached, set(range(1, len(self.mutator.mutants) + 1)))
             alive = [mutant.key for mutant in self.mutator.mutants if not run(mutant.number)]
             self.assertEqual(alive, ["x.c:call: never: flushed > 9"])
+
+    def test_everything(self):
+        mutator = mutate.Mutator(everything=True)
+        mutator.mutate("x.c", SOURCE)
+        more = sorted((mutant.kind, mutant.change, mutant.text) for mutant in mutator.mutants
+                      if mutant.kind in ("branch", "step"))
+        self.assertEqual(more, [("branch", "never", "n == 1"), ("branch", "not", "n == 1")])
+        mutator = mutate.Mutator(everything=True)
+        mutator.mutate("y.c", STEPS)
+        self.assertEqual([mutant.text for mutant in mutator.mutants if mutant.kind == "step"],
+                         ["one(1)", "two(one(2), 3)", "one(4)"])
+
+    def test_a_kernel_has_its_number_written_into_it(self):
+        mutator = mutate.Mutator(everything=True)
+        text = mutator.mutate("x.c", SOURCE)
+        numbers = {mutant.key: mutant.number for mutant in mutator.mutants}
+        with tempfile.TemporaryDirectory() as directory:
+            directory = pathlib.Path(directory)
+            (directory / "mutant.h").write_text(mutate.KERNEL_HEADER)
+            (directory / "x.c").write_text(text + MAIN)
+            subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o", directory / "x",
+                            directory / "x.c"], check=True)
+            kernel, broken = qemu.Kernel(directory / "x"), directory / "broken"
+            for key, status in (("", 0), ("x.c:call: never: n > 10 || n < 0", 10), ("x.c:call: dropped: flush_cpus(n)", 11),
+                                ("x.c:call: never: !t", -11)):
+                kernel.write(broken, numbers.get(key, mutate.NONE))
+                broken.chmod(0o755)
+                self.assertEqual(subprocess.run([broken], check=False).returncode, status, key)
+
+    def test_the_processors_part_is_full_of_them(self):
+        mutants = qemu.all_mutants(ROOT / "kernel", False)
+        kinds = [mutant.kind for mutant in mutants]
+        for kind, least in (("check", 30), ("guard", 200), ("branch", 300), ("step", 400)):
+            self.assertGreaterEqual(kinds.count(kind), least, kind)
 
     def test_the_core_is_full_of_them(self):
         mutator = mutate.Mutator()

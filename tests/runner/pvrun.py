@@ -228,6 +228,8 @@ def main():
             write_junit(options.junit, options.junit.stem, report)
     if result.code != options.status and not result.over:
         problems.append(f"exit status {result.code}, {options.status} was expected")
+    if options.iommu and "iommu: VT-d" not in result.kernel:
+        problems.append("the machine has VT-d, and the kernel does not use it")
     if result.insns is not None:
         print(f"{result.insns} instructions of {options.budget}")
     if problems:

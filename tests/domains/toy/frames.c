@@ -15,7 +15,7 @@ static void expect_refusal(struct user_ctx *c, const char *what)
 	if (how != LEFT_BY_REFUSAL || seen.last.vector != 13)
 		print("# left by %d, vector %d\n", how, seen.last.vector);
 	check(how == LEFT_BY_REFUSAL && seen.count == count + 1 && seen.last.vector == 13 &&
-		      seen.last.rip == (u64)toy_eretu,
+		      seen.last.rip == (u64)toy_eretu && !(seen.last.rflags & 0x200),
 	      what);
 }
 
