@@ -13,6 +13,9 @@
  *       at the end, if there were any: how often `nopl 0x52480000(%rax)` and `...01(%rax)` ran since the last
  *       `...07(%rax)`, of which there were `lives`. So a guest counts for who watches, even if it dies.
  *
+ *   vm86: ...
+ *       and the end of QEMU with status 122: see vm86.h.
+ *
  *   OWNER id insns=N
  *       at the end, with owner=ADDRESS: instructions of guests by VM, see owner.h.
  *
@@ -29,6 +32,7 @@
 
 #include "owner.h"
 #include "qemu_plugin_api.h"
+#include "vm86.h"
 
 #define HOLE_START 0xffff800000000000u
 #define HOLE_END 0xffff880000000000u
@@ -178,6 +182,8 @@ static uint32_t displacement_of(const uint8_t *code, size_t size)
 	return value;
 }
 
+static void print_all(void);
+
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	size_t n = qemu_plugin_tb_n_insns(tb);
@@ -205,6 +211,8 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (owner_watching())
 			owner_look_at(insn, displacement);
 		count_steps(insn, displacement - STEP_BASE);
+		if (where != C_HOLE)
+			vm86_look_at(insn, code, size, print_all);
 		if (mark < 2 * MARK_IDS)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, at_mark, QEMU_PLUGIN_CB_NO_REGS,
 							       (void *)(uintptr_t)mark);

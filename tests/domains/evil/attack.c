@@ -269,6 +269,8 @@ void attack(void)
 	handles[1] = share->word[A_SIBLING];
 	handles[2] = share->word[A_SCRATCH];
 	handles[3] = share->word[A_SHOWN];
+	if (share->word[A_VM86])
+		set_vm_flag();
 	events_on(0);
 	mischief_begin();
 	vcpu_launch(1, second_attacker);

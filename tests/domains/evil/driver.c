@@ -5,7 +5,8 @@
  * of before, the victim must have noticed nothing, and it must go on working.
  *
  * Boot parameters: evil.seed=N the first seed; evil.calls=N hypercalls in all; evil.plant=change does in the third life,
- * evil.plant=leak from then on what the attacker must not be able to do, so that somebody must notice.
+ * evil.plant=leak from then on what the attacker must not be able to do, so that somebody must notice; with
+ * evil.plant=vm86 the third attacker does what ends an emulated machine.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +123,7 @@ static void give_things(struct life *l, u64 seed)
 	word[A_SCRATCH] = child_give(l->attacker, l->scratch, GRANT_RW);
 	word[A_SHOWN] = child_give(l->attacker, l->shown, GRANT_RO);
 	word[A_PORT] = its;
+	word[A_VM86] = lives == PLANTED_LIFE && plant && !strcmp(plant, "vm86");
 }
 
 static void watch(struct life *l, u64 seed)

@@ -22,7 +22,7 @@ struct attack_log {
 _Static_assert(sizeof(struct attack_log) <= 4096, "one page");
 
 /* Words of the share page. The attacker's: */
-enum { A_SEED, A_STEPS, A_SIBLING, A_SCRATCH, A_SHOWN, A_PORT };
+enum { A_SEED, A_STEPS, A_SIBLING, A_SCRATCH, A_SHOWN, A_PORT, A_VM86 };
 /* The victim's: its nonce, rounds of work, what it found wrong, a port it shall close. */
 enum { V_NONCE, V_ROUNDS, V_WRONG, V_WRONG_AT, V_CLOSE, V_READY };
 
@@ -54,6 +54,7 @@ void scribble_on_tables(struct random *r);
 void touch_memory(struct random *r, struct attack_log *notes);
 void go_to_user_mode(struct random *r);
 void do_in_kernel_mode(struct random *r);
+void set_vm_flag(void); /* does not return */
 u64 some_number(struct random *r);
 
 #endif

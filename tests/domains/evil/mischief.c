@@ -8,17 +8,18 @@
 #include "../../abi/lib/pagetable.h"
 #include "evil.h"
 
-#define USER_CODE 0x10000000000ull
+#define USER_CODE(who) (0x10000000000ull + (who) * PAGE_BYTES)
 #define USER_STACK 0x10000010000ull
 #define SPARE_TABLES 8u
 
 static u64 *root, *tables[SPARE_TABLES];
-static u8 *code;
+static u8 *code[2]; /* of each vCPU: one would run what the other is still writing */
 
 /* A walked attacker builds a space with user code in it and some tables to scribble on. */
 void mischief_begin(void)
 {
-	code = pages_alloc(1);
+	for (u32 i = 0; i < 2; i++)
+		code[i] = pages_alloc(1);
 	if (this_case->kind != PV_KIND_WALKED)
 		return;
 	root = pt_new_root();
@@ -26,7 +27,8 @@ void mischief_begin(void)
 		tables[i] = pages_alloc(1);
 	for (u32 i = 0; i < PLAYGROUND; i++)
 		pt_map(root, WINDOW_VA + i * PAGE_BYTES, free_gfn() + i, PT_W | PT_U);
-	pt_map(root, USER_CODE, gfn_of(code), PT_U | PT_W);
+	for (u32 i = 0; i < 2; i++)
+		pt_map(root, USER_CODE(i), gfn_of(code[i]), PT_U | PT_W);
 	pt_map(root, USER_STACK, gfn_of(pages_alloc(1)), PT_U | PT_W);
 	mischief_enter();
 }
@@ -168,9 +170,9 @@ static const struct snippet {
  * IRETQ stands first or nowhere, and only in 64-bit code: without its prefix QEMU 7.2 takes the VM flag from an
  * unprivileged program and leaves long mode half-way, which no processor does and no kernel survives.
  */
-static void write_program(struct random *r, bool is_64bit)
+static void write_program(struct random *r, u8 *begin, bool is_64bit)
 {
-	u8 *at = code;
+	u8 *at = begin;
 
 	for (u32 n = 1 + random_below(r, 4); n; n--) {
 		const struct snippet *s = &snippets[random_below(r, sizeof(snippets) / sizeof(snippets[0]))];
@@ -178,8 +180,8 @@ static void write_program(struct random *r, bool is_64bit)
 		for (u32 i = 0; i < s->bytes; i++)
 			*at++ = s->text[i] || random_below(r, 8) == 0 ? s->text[i] : (u8)random_next(r);
 	}
-	for (u8 *p = code; p < at; p++)
-		if (*p == IRET && !(is_64bit && p == code + 1 && code[0] == 0x48))
+	for (u8 *p = begin; p < at; p++)
+		if (*p == IRET && !(is_64bit && p == begin + 1 && begin[0] == 0x48))
 			*p = 0xcb; /* lret */
 	at[0] = 0x0f; /* syscall, and again */
 	at[1] = 0x05;
@@ -198,13 +200,14 @@ static u64 some_selector(struct random *r, u64 right)
 /* A frame that is right but for a field now and then; the timer ends a program that goes on. */
 void go_to_user_mode(struct random *r)
 {
+	u64 who = (u64)(this_abi_cpu() - abi_cpus);
 	u64 stack = USER_STACK + 0x800, flags = 0x202, cs = some_selector(r, PV_USER_CS);
 
 	if (!root) {
 		do_in_kernel_mode(r);
 		return;
 	}
-	write_program(r, cs == PV_USER_CS);
+	write_program(r, code[who], cs == PV_USER_CS);
 	for (u32 i = 0; i < 5; i++) /* what IRETQ and LRETQ would take */
 		((volatile u64 *)this_abi_cpu()->vcs->batch)[i] = some_number(r);
 	if (random_below(r, 8) == 0)
@@ -212,7 +215,7 @@ void go_to_user_mode(struct random *r)
 	if (random_below(r, 16) == 0) /* not in absent memory: see scribble_on_page() */
 		stack = random_below(r, 2) ? PV_HOLE_START + random_below(r, 1ull << 43) : 1ull << 63;
 	(void)HC(TIMER_SET, clock_ns() + 20000);
-	(void)run_user_with(random_below(r, 16) ? USER_CODE : some_number(r), stack, cs,
+	(void)run_user_with(random_below(r, 16) ? USER_CODE(who) : some_number(r), stack, cs,
 			    some_selector(r, PV_USER_SS), flags);
 }
 
@@ -247,4 +250,13 @@ void do_in_kernel_mode(struct random *r)
 	default:
 		__asm__ volatile("int $0x20\n\tint $0x80\n\tint3" : : "a"(value) : "memory");
 	}
+}
+
+/* The IRETD that write_program() avoids, for who must notice it. */
+void set_vm_flag(void)
+{
+	u32 frame[9] = { 0, 0, 0x20202, 0x100 }; /* eip, cs, eflags with VM, esp, segments */
+
+	__asm__ volatile("mov %0, %%rsp\n\tiretl" : : "r"(frame) : "memory");
+	__builtin_unreachable();
 }

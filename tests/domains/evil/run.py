@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A malicious guest beside a victim (driver.c), on ringfence-race.elf with two CPUs.
 
-    run.py --build DIR [--icount] [--seed 1] [--calls 200000] [--kernel ELF] [--plant change|leak]
+    run.py --build DIR [--icount] [--seed 1] [--calls 200000] [--kernel ELF] [--plant change|leak|vm86]
     run.py --build DIR --replay FINDING.json
 
 A finding is a kernel panic, a victim that was changed, seen or stopped, levels that do not come back, or a
-machine that stands still. (QEMU 7.2 ends in an assertion of its own when a guest comes to run at address ~0: that is
-no finding, the run goes on with the next seed.) It is kept in <build>/logs/tests as seed, step of each vCPU and everything a boot
+machine that stands still. (QEMU 7.2 ends in an assertion of its own when a guest comes to run at address ~0, and lets an
+IRETD set the VM flag in long mode, see tests/plugin/vm86.h: both are no finding, the run goes on with the next seed.)
+It is kept in <build>/logs/tests as seed, step of each vCPU and everything a boot
 needs. With --icount it is booted again at once and must come out equal to the instruction. With --plant the
-driver does itself what the attacker must not be able to do: the run is good if that is found and replayed.
+driver does itself what the attacker must not be able to do: the run is good if that is found and replayed. With
+--plant vm86 an attacker does such an IRETD: the run is good if that is what ended the machine.
 """
 
 import argparse
+import collections
 import hashlib
 import json
 import pathlib
@@ -29,7 +32,8 @@ import pvrun  # noqa: E402
 from manifest import lower, schema  # noqa: E402
 from ringfence import qemu  # noqa: E402
 
-QEMU_FLAW = "Assertion `s->pc_save != -1' failed"
+VM_FLAG = "an IRETD has set the VM flag"
+QEMU_FLAWS = {"Assertion `s->pc_save != -1' failed": "code at address ~0", VM_FLAG: VM_FLAG}
 INSNS_A_CALL = 50_000  # far more than any; a machine that uses them stands still
 FIXED_INSNS = 4_000_000_000
 WALL = 28_000
@@ -77,8 +81,8 @@ class Sums:
     """What several boots came to together."""
 
     def __init__(self):
-        self.begin, self.lives, self.calls, self.insns, self.died, self.rounds, self.flaws = time.monotonic(), *[0] * 6
-        self.rows = {}
+        self.begin, self.lives, self.calls, self.insns, self.died, self.rounds = time.monotonic(), *[0] * 5
+        self.rows, self.flaws = {}, collections.Counter()
 
     def add(self, result):
         """The lives and hypercalls of one boot; those of one that broke off as far as it came."""
@@ -94,9 +98,10 @@ class Sums:
             old = self.rows.setdefault(int(nr), [0] * 16)
             self.rows[int(nr)] = [a + int(b) for a, b in zip(old, counts.split())]
 
-    def toothless(self):
-        """What shows that the attackers do not attack: of the lives of a long run some end by force."""
-        if self.lives < 2 or (self.lives >= TELLING_LIVES and not self.died):
+    def toothless(self, icount):
+        """What shows that the attackers do not attack: of the lives of a long run some end by force. Not where both
+        CPUs run at once: there a busy build machine lets none of 130 come that far in its 60 ms."""
+        if self.lives < 2 or (icount and self.lives >= TELLING_LIVES and not self.died):
             return f"too tame: of {self.lives} attackers {self.died} were stopped for what they did"
         return None
 
@@ -104,7 +109,8 @@ class Sums:
         seconds = time.monotonic() - self.begin
         print(f"{self.lives} attackers, {self.calls} hypercalls, {self.calls / seconds:.0f} a second, {self.died} "
               f"attackers stopped for what they did, {self.rounds} rounds of the victim, {self.insns} instructions, "
-              f"{self.flaws} boots ended by QEMU itself")
+              f"{self.flaws.total()} boots ended by QEMU itself"
+              + "".join(f", {n} of them by {what}" for what, n in self.flaws.items()))
         histogram(self.rows)
 
 
@@ -121,16 +127,20 @@ def attack(options, path):
     while True:
         result, problems = boot(options, path)
         sums.add(result)
-        if not any(QEMU_FLAW in line for line in problems):
+        flaw = next((what for text, what in QEMU_FLAWS.items() if any(text in line for line in problems)), None)
+        if options["plant"] == "vm86":
+            print(f"ended by: {flaw}", *problems)
+            return flaw == VM_FLAG
+        if not flaw:
             break
-        sums.flaws += 1
+        sums.flaws[flaw] += 1
         seeds = re.findall(r"# life \d+ seed (\d+)", result.kernel)
         options = options | {"seed": int(seeds[-1]) + 1 if seeds else options["seed"] + 1,
                              "calls": max(first["calls"] - sums.calls, 20_000)}  # several lives
     sums.report()
     if not problems:
-        print(sums.toothless() or "no finding")
-        return not (sums.toothless() or options["plant"])
+        print(sums.toothless(options["icount"]) or "no finding")
+        return not (sums.toothless(options["icount"]) or options["plant"])
     finding = finding_of(options, path, result, problems)
     place = pathlib.Path(options["build"]) / "logs" / "tests" / f"evil-{finding['found_at_seed']}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +161,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--calls", type=int, default=200_000)
     parser.add_argument("--icount", action="store_true")
-    parser.add_argument("--plant", choices=("change", "leak"))
+    parser.add_argument("--plant", choices=("change", "leak", "vm86"))
     parser.add_argument("--replay", type=pathlib.Path)
     args = parser.parse_args()
     kernel = args.kernel or args.build / "kernel" / "ringfence-race.elf"
