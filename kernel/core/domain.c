@@ -348,12 +348,13 @@ const char *domain_reason_name(u32 reason)
 
 static void report(const struct domain *dom)
 {
-	if (dom->reason >= PV_REASON_FAULT)
+	if (dom->reason == PV_REASON_KMEM) /* of an exception more has been said, see event.c */
 		log_warn("%s (domain %u) stopped: %s, code %lu, address %lx, rip %lx\n", dom->name,
 			 dom->self.slot, domain_reason_name(dom->reason), dom->code, dom->detail,
 			 dom->fault_rip);
 	else
-		log_info("%s (domain %u) stopped: %s, code %lu\n", dom->name, dom->self.slot,
+		log_printf(dom->reason >= PV_REASON_FAULT ? LOG_WARN : LOG_INFO,
+			   "%s (domain %u) stopped: %s, code %lu\n", dom->name, dom->self.slot,
 			 domain_reason_name(dom->reason), dom->code);
 }
 

@@ -14,6 +14,7 @@
 #include "string.h"
 
 #define NS_PER_BYTE (1000000000u / CONSOLE_RATE)
+#define PORTION_LINES 8u
 
 static u64 listeners[BITMAP_WORDS(MAX_DOMAINS)]; /* slots with VIRQ_LOG bound */
 
@@ -33,6 +34,16 @@ bool console_take_tokens(struct domain *dom, u64 len, u64 now_ns)
 	return enough;
 }
 
+size_t console_portion(const char *text, size_t len)
+{
+	u32 lines = 0;
+	size_t n;
+
+	for (n = 0; n < len && lines < PORTION_LINES; n++)
+		lines += text[n] == '\n';
+	return n;
+}
+
 /* The buffer ends with room for the newline. */
 static void put_line_locked(struct domain *dom)
 {
@@ -41,32 +52,33 @@ static void put_line_locked(struct domain *dom)
 	dom->console_len = 0;
 }
 
-static void put_char_locked(struct domain *dom, char c)
+static void begin_line_locked(struct domain *dom)
 {
-	if (!dom->console_len) {
-		dom->console_len = (u32)str_copy(dom->console_line, dom->name, sizeof(dom->name));
-		dom->console_line[dom->console_len++] = ':';
-		dom->console_line[dom->console_len++] = ' ';
-	}
-	if (c == '\n') {
-		put_line_locked(dom);
-		return;
-	}
-	if ((u8)c < ' ' && c != '\t')
-		c = '.';
+	dom->console_len = (u32)str_copy(dom->console_line, dom->name, sizeof(dom->name));
+	dom->console_line[dom->console_len++] = ':';
+	dom->console_line[dom->console_len++] = ' ';
+}
+
+static inline char harmless(char c)
+{
 	if ((u8)c >= 0x7f)
-		c = '?';
-	dom->console_line[dom->console_len++] = c;
-	if (dom->console_len == sizeof(dom->console_line) - 1)
-		put_line_locked(dom);
+		return '?';
+	return (u8)c >= ' ' || c == '\t' ? c : '.';
 }
 
 void console_write(struct domain *dom, const char *text, size_t len)
 {
 	spin_lock(&dom->lock);
-	for (size_t i = 0; i < len; i++)
-		if (text[i] != '\r')
-			put_char_locked(dom, text[i]);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\r')
+			continue;
+		if (!dom->console_len)
+			begin_line_locked(dom);
+		if (text[i] != '\n')
+			dom->console_line[dom->console_len++] = harmless(text[i]);
+		if (text[i] == '\n' || dom->console_len == sizeof(dom->console_line) - 1)
+			put_line_locked(dom);
+	}
 	spin_unlock(&dom->lock);
 }
 

@@ -25,16 +25,18 @@
 i64 hc_console_write(struct vcpu *v, const struct hc_args *args)
 {
 	u64 len = args->a0;
-	char text[PV_CONSOLE_MAX];
+	char text[CONSOLE_PORTION];
 	void __guest *batch = vcpu_batch(v);
 
-	if (!len || len > sizeof(text))
+	if (!len || len > PV_CONSOLE_MAX)
 		return -PV_EINVAL;
 	if (!batch)
 		return -PV_ESTATE;
+	len = MIN(len, sizeof(text));
+	guest_read(text, batch, len);
+	len = console_portion(text, len);
 	if (!console_take_tokens(v->dom, len, clock_now_ns()))
 		return -PV_EAGAIN;
-	guest_read(text, batch, len);
 	console_write(v->dom, text, len);
 	console_notify();
 	return (i64)len;
@@ -85,6 +87,7 @@ static int host_check(u64 op, u64 a, u64 b, u64 c)
 
 static void __noreturn power_off(const struct domain *dom, u64 code)
 {
+	log_queue(false);
 	log_info("power off asked by %s, code %lu\n", dom->name, code);
 	RACE_REPORT();
 	arch_debug_exit((u32)code);
@@ -93,6 +96,7 @@ static void __noreturn power_off(const struct domain *dom, u64 code)
 
 static void __noreturn reboot(const struct domain *dom)
 {
+	log_queue(false);
 	log_info("reboot asked by %s\n", dom->name);
 	arch_reboot();
 }

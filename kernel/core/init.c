@@ -56,6 +56,7 @@ void kernel_init(struct boot_info *bi)
 		      boot_mem_usable_total() >> 20);
 	arch_init_platform();
 	arch_vector_set(VEC_FLUSH, on_flush);
+	arch_vector_set(VEC_LOG, log_interrupt);
 	arch_start_cpus();
 	frame_init(); /* the last to take boot memory decides what is free */
 	boot_mem_close();
@@ -63,6 +64,7 @@ void kernel_init(struct boot_info *bi)
 	boot_test();
 	init_cpu();
 	root_domain_start(bi);
+	log_queue(true);
 	sched_idle_loop();
 }
 

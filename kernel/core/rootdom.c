@@ -331,6 +331,7 @@ void root_domain_died(const struct domain *dom)
 {
 	char how[16] = "";
 
+	log_queue(false);
 	log_error("the root domain ended (%s, code %lu): nothing is left to run\n",
 		  domain_reason_name(dom->reason), dom->code);
 	(void)cmdline_get("panic", how, sizeof(how));

@@ -13,6 +13,7 @@
 #include "arch_layout.h" /* paddr_to_ptr(), ptr_to_paddr(): the direct map; image_to_paddr() */
 
 /* Vectors. Device interrupts are handed out from the first group by whoever owns irqs. */
+#define VEC_LOG 0x2e /* before all others give way: the sinks go on with the log, see log.c */
 #define VEC_DEVICE_FIRST 0x30
 #define VEC_DEVICE_LAST 0x7f /* 0x80 is a gate of guests */
 #define VEC_TIMER 0xf0

@@ -13,6 +13,9 @@
 #define CONSOLE_BURST (64u * 1024)
 #define CONSOLE_RATE (16u * 1024)
 
+/* How much of a text one call takes: what it costs to put it into the log is bounded. */
+#define CONSOLE_PORTION 192u
+size_t console_portion(const char *text, size_t len);
 /* Takes len bytes of the rate limit; false if the domain must wait. */
 bool console_take_tokens(struct domain *dom, u64 len, u64 now_ns);
 /* Text of a domain: whole lines go out under its name, control characters made harmless. */

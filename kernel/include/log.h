@@ -47,7 +47,13 @@ size_t str_vformat(char *buf, size_t n, const char *fmt, va_list ap);
 size_t log_read(u64 *pos, char *buf, size_t n);
 
 void log_uart_release(void); /* a domain owns the UART now */
-void log_uart_retake(void);  /* panic only */
+
+/*
+ * On: from here on interrupts are let in while the sinks take what was said, which is then soon after the caller has
+ * returned. Off: the sinks have had everything, and have each line when log_printf() returns.
+ */
+void log_queue(bool on);
+void log_interrupt(u8 vector); /* VEC_LOG */
 
 /* Panic only: no lock is waited for from here on, the log may be torn but it comes out. */
 void log_enter_panic(void);

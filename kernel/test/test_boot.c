@@ -190,6 +190,8 @@ static void test_format(void **state)
 	FORMAT("-5 -0005    -5 -5   |", "%d %05d %5d %-5d|", -5, -5, -5, -5);
 	FORMAT("ff 00ff ffffffffffffffff", "%x %04x %lx", 255u, 255u, ~0ul);
 	FORMAT("-9223372036854775808", "%ld", INT64_MIN);
+	FORMAT("0 9 a f 10 fedcba9876543210", "%lx %lx %lx %lx %lx %lx", 0ul, 9ul, 10ul, 15ul, 16ul, 0xfedcba9876543210ul);
+	FORMAT("100000000 90 a0000000|   1f|00c", "%lx %lx %lx|%5lx|%03lx", 1ul << 32, 0x90ul, 0xa0000000ul, 0x1ful, 12ul);
 	FORMAT("ab   |  abc|ab", "%-5s|%5s|%.2s", "ab", "abc", "abc");
 	FORMAT("(null)|-00|000|%k|%", odd, NULL, "-", "");
 	FORMAT("-05 -5   |", "%03d %-5d|", -5, -5);

@@ -94,7 +94,7 @@ static const char *console_write(struct model *m, const struct m_call *c, i64 r)
 		errs |= E(ESTATE);
 	if (!errs && r == -PV_EAGAIN)
 		return NULL; /* its rate is not modelled */
-	wrong = m_expect(errs, r, (i64)len, (i64)len);
+	wrong = m_expect(errs, r, 1, (i64)len);
 	if (!wrong && !errs)
 		m_tell_log(m);
 	return wrong;

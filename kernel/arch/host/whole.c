@@ -96,6 +96,7 @@ static void take_interrupt(u32 cpu)
 	waiting[cpu] = 0;
 	timer_waits[cpu] = false;
 	flush_serve_mailbox();
+	log_interrupt(VEC_LOG);
 	if (timer)
 		timer_interrupt(VEC_TIMER);
 	leave_kernel();
@@ -245,12 +246,15 @@ static struct domain *root_make(void)
 	};
 	const struct cap host = { .type = PV_CAP_HOST, .rights = PV_RIGHT_HOST_ALL };
 	struct domain *root;
-	i64 handle;
+	i64 handle, n;
+	u64 done = 0;
 
 	if (domain_create(NULL, &args, &root))
 		return NULL;
 	handle = cap_insert(root, &host);
-	if (handle < 0 || mem_populate(root, 0, ROOT_FRAMES) != ROOT_FRAMES)
+	while (done < ROOT_FRAMES && (n = mem_populate(root, done, ROOT_FRAMES - done)) > 0)
+		done += (u64)n;
+	if (handle < 0 || done != ROOT_FRAMES)
 		return NULL;
 	whole_host_handle = (u64)handle;
 	spin_lock(&root->lock);

@@ -159,11 +159,11 @@ static void unhandled(struct vcpu *v, u64 vector, u64 error, u32 reason)
 		 v->dom->self.slot, v->dom->name, v->index,
 		 reason == PV_REASON_FAULT ? "unhandled exception" : "event while the frame was busy",
 		 vector, error, detail);
-	log_warn("  %s mode, rip %lx rsp %lx rflags %lx; frame: vector %lu rip %lx\n",
+	log_raw("  %s mode, rip %lx rsp %lx rflags %lx; frame: vector %lu rip %lx\n",
 		 v->mode == MODE_USER ? "user" : "kernel", v->regs.rip, v->regs.rsp,
 		 v->regs.rflags, READ_ONCE(v->vcs->kframe.vector),
 		 READ_ONCE(v->vcs->kframe.rip));
-	log_warn("  rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx rbp %lx\n", v->regs.rax,
+	log_raw("  rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx rbp %lx\n", v->regs.rax,
 		 v->regs.rbx, v->regs.rcx, v->regs.rdx, v->regs.rsi, v->regs.rdi, v->regs.rbp);
 	domain_shutdown(v->dom, reason, vector, detail, v->regs.rip);
 }

@@ -51,8 +51,14 @@ void abi_note(const char *fmt, ...)
 	if (share) {
 		u64 n = strlen(text);
 
-		batch_put(text, n);
-		HC(CONSOLE_WRITE, n);
+		for (u64 done = 0; done < n;) {
+			batch_put(text + done, n - done);
+			i64 taken = HC(CONSOLE_WRITE, n - done);
+
+			if (taken <= 0)
+				return;
+			done += (u64)taken;
+		}
 		return;
 	}
 	report_line("# %s", text);

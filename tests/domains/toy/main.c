@@ -20,16 +20,22 @@ static u32 line_len;
 static void line_flush(void)
 {
 	u64 flags = vcs.flags;
-	i64 r;
+	u32 done = 0;
 
 	irq_off();
-	do {
-		for (u32 i = 0; i < line_len; i++)
-			vcs.batch[i] = (u8)line[i];
-		r = HC1(CONSOLE_WRITE, line_len);
+	while (done < line_len) {
+		i64 r;
+
+		for (u32 i = done; i < line_len; i++)
+			vcs.batch[i - done] = (u8)line[i];
+		r = HC1(CONSOLE_WRITE, line_len - done);
 		if (r == -PV_EAGAIN)
 			(void)HC2(WAIT, 0, SECOND);
-	} while (r == -PV_EAGAIN);
+		else if (r < 0)
+			break;
+		else
+			done += (u32)r;
+	}
 	if (flags & PV_VCS_IF)
 		irq_on();
 	line_len = 0;

@@ -163,6 +163,30 @@ static void the_log(void **state)
 	assert_int_equal(CALL(v, HOST_CTL, PV_HOST_CTL_LOG_READ, whole_host_handle, ~0ull, 100), 0);
 }
 
+/* While guests run the sinks get a text by and by, in interrupts; when the machine stops they have all of it. */
+static void said_by_and_by(void **state)
+{
+	char text[1000];
+	u64 before;
+
+	(void)state;
+	assert_true(whole_run(root->vcpus[0]));
+	memset(text, '.', sizeof(text));
+	log_queue(true);
+	before = host_shown;
+	log_write(text, sizeof(text));
+	assert_int_equal(host_shown, before);
+	whole_settle();
+	assert_int_equal(host_shown, before + sizeof(text));
+	log_write(text, sizeof(text));
+	log_queue(false);
+	assert_int_equal(host_shown, before + 2 * sizeof(text));
+	log_write(text, 1);
+	assert_int_equal(host_shown, before + 2 * sizeof(text) + 1);
+	whole_settle();
+	assert_int_equal(host_shown, before + 2 * sizeof(text) + 1);
+}
+
 static void too_much_said(void **state)
 {
 	struct domain *child;
@@ -189,6 +213,7 @@ int main(void)
 		cmocka_unit_test(registers),
 		cmocka_unit_test(copy_of_a_line),
 		cmocka_unit_test(the_log),
+		cmocka_unit_test(said_by_and_by),
 		cmocka_unit_test(too_much_said),
 	};
 

@@ -58,8 +58,8 @@ static void put_to_log(const uint8_t *data, size_t len)
 		}
 		if (r < 0)
 			return;
-		data += n;
-		len -= n;
+		data += r;
+		len -= (size_t)r;
 	}
 }
 

@@ -43,7 +43,7 @@ static inline int64_t pv_info_counters(pv_handle_t host, struct pv_counters *out
 
 /*
  * Appends len bytes (1..PV_CONSOLE_MAX) of text to the kernel log under the domain's name.
- * Result: len. EINVAL: length; EAGAIN: the domain is over its rate, try again later.
+ * Result: how many were taken, at least 1. EINVAL: length; EAGAIN: the domain is over its rate, try again later.
  */
 static inline int64_t pv_console_write(const void *text, size_t len)
 {
