@@ -33,8 +33,6 @@
 
 enum stage { MARK, STOP, PORTS, QUIESCE, CAPS, GRANTS, MEMORY, UNLINK };
 
-#define STEPS_PER_CALL 4
-
 static struct domain *leaving[MAX_DOMAINS]; /* domain_table_lock; unlinked, waiting for an epoch */
 
 /* Children keep running; the root domain answers for them from now on. */
@@ -183,9 +181,7 @@ int domain_destroy_step(struct domain_ref ref)
 		return reap(ref);
 	if (atomic_xchg(&dom->destroy_busy, 1u))
 		return -PV_EAGAIN;
-	for (u32 i = 0; i < STEPS_PER_CALL; i++) {
-		if (!run_stage(dom))
-			break;
+	if (run_stage(dom)) {
 		dom->destroy_stage++;
 		dom->destroy_cursor = 0;
 	}

@@ -46,7 +46,7 @@ struct mm {
 	u64 cache_pages;	   /* of them: tables of the vTLB, in use, in limbo or clean */
 
 	u64 *gfn_root; /* top of the radix tree (gfnmap.c) */
-	gfn_t resv_gfn; /* rest of a 2 MiB block being populated: next gfn, its frame, how many */
+	gfn_t resv_gfn; /* rest of a 2 MiB block being populated: next gfn (NO_GFN: given up), its frame, how many */
 	mfn_t resv_mfn;
 	u32 resv_count;
 
@@ -127,6 +127,7 @@ void kmem_free(struct domain *dom, void *page); /* page is not reachable by any 
 /* Entry: bits 0-3 state, bit 4 writable, bits 12-51 mfn << 12. */
 enum gfn_state { GFN_HOLE, GFN_PRIVATE, GFN_GRANTED, GFN_DUMMY, GFN_MODULE, GFN_IO };
 #define GFN_WRITABLE 0x10ull
+#define GFN_NEXT_MFN (1ull << 12) /* from one entry to that of the frame behind it */
 static inline enum gfn_state gfn_entry_state(u64 entry) { return (enum gfn_state)(entry & 0xf); }
 static inline mfn_t gfn_entry_mfn(u64 entry) { return (entry >> 12) & 0xffffffffffull; }
 static inline u64 gfn_entry(enum gfn_state state, mfn_t mfn, bool writable)

@@ -15,7 +15,8 @@
 #include "string.h"
 
 #define PREFILL_MAX 16u
-#define KERNEL_SLOTS_MAX 16u /* Linux uses 5 or 6 */
+#define KERNEL_SLOTS_MAX 8u /* that have something below, at a time: Linux uses 5 or 6 */
+#define LOW_SLOTS_MAX 16u   /* of one space; a program uses 2 to 6 */
 #define LEAF_BITS (PTE_P | PTE_U | PTE_A | PTE_D)
 #define IO_BITS (PTE_PCD | PTE_PWT | PTE_NX)
 
@@ -80,17 +81,31 @@ static u64 *kernel_half_l3(struct domain *dom, struct aspace *as, u32 slot, enum
 	return entry_table(*pattern);
 }
 
+/* A table for a slot of the low half, which is counted with it. */
+static u64 *low_l3(struct domain *dom, struct aspace *as, u32 slot, enum fill_status *status)
+{
+	u64 *page;
+
+	if (!bitmap_test(as->used, slot) && as->slots == LOW_SLOTS_MAX)
+		(void)tables_drop_low(dom, as); /* the same */
+	page = table_alloc(dom, &as->tables, 3, status);
+	if (page && !bitmap_test(as->used, slot)) {
+		bitmap_set(as->used, slot);
+		as->slots++;
+	}
+	return page;
+}
+
 static u64 *private_l3(struct domain *dom, struct aspace *as, u32 slot, enum fill_status *status)
 {
 	u64 *e = &as->l4[VIEW_KERNEL][slot];
 
 	if (!bitmap_test(as->private, slot)) {
-		u64 *page = table_alloc(dom, &as->tables, 3, status);
+		u64 *page = low_l3(dom, as, slot, status);
 
 		if (!page)
 			return NULL;
 		bitmap_set(as->private, slot);
-		bitmap_set(as->used, slot);
 		atomic_store_release(e, ptr_to_paddr(page) | TABLE_BITS);
 	}
 	return entry_table(*e);
@@ -101,11 +116,10 @@ static u64 *shared_l3(struct domain *dom, struct aspace *as, u32 slot, enum fill
 	u64 *e = &as->l4[VIEW_USER][slot];
 
 	if (unlikely(!*e)) {
-		u64 *page = table_alloc(dom, &as->tables, 3, status);
+		u64 *page = low_l3(dom, as, slot, status);
 
 		if (!page)
 			return NULL;
-		bitmap_set(as->used, slot);
 		atomic_store_release(e, ptr_to_paddr(page) | TABLE_BITS);
 		if (as->kind != AS_EXPLICIT && !bitmap_test(as->private, slot))
 			atomic_store_release(&as->l4[VIEW_KERNEL][slot], *e | PTE_NX);

@@ -14,6 +14,7 @@
 #define STEP_SPACES 8u
 #define STEP_TABLES 16u
 #define STEP_FRAMES 64u
+#define STEP_LEAVES 192u
 #define MIN_CAPACITY 16u /* leaf tables one instruction may need at once, with room to spare */
 
 void mm_lock_two(struct domain *a, struct domain *b)
@@ -127,7 +128,7 @@ static bool destroy_tables(struct domain *dom)
 		set_remove(&mm->clean, mfn);
 		kmem_free(dom, mfn_ptr(mfn));
 	}
-	if (!left)
+	if (!left || !mem_drop_reservation_step(dom))
 		return false;
 	free_page(dom, &mm->map_root);
 	free_page(dom, &mm->kernel_l4);
@@ -138,7 +139,6 @@ static bool destroy_tables(struct domain *dom)
 	mm->dummy = 0;
 	for (u32 i = 0; i < ARRAY_SIZE(mm->grant_maps); i++)
 		free_page(dom, &mm->grant_maps[i]);
-	mem_drop_reservation(dom);
 	mm->resv_gfn = 0; /* where destroy_frames() goes on */
 	return true;
 }
@@ -165,7 +165,7 @@ static bool destroy_frames(struct domain *dom)
 {
 	struct mm *mm = &dom->mm;
 
-	for (u32 scanned = 0; mm->gfn_root && scanned < 512; scanned++) {
+	for (u32 scanned = 0; mm->gfn_root && scanned < STEP_LEAVES; scanned++) {
 		u64 *top = &mm->gfn_root[mm->resv_gfn >> 18 & 511];
 		u64 *mid = (u64 *)*top;
 		u64 *leaf;

@@ -5,8 +5,8 @@
  *
  * Each call does a bounded piece and says how much; the caller calls again with the rest. A populate
  * that asks for a whole aligned 2 MiB gets one block for all its calls: the first call takes it, the
- * rest waits as the domain's reservation (charged like memory in use) until the following calls come
- * or something else needs the quota.
+ * rest waits as the domain's reservation (charged like memory in use) until the following calls come; a call
+ * for other frames uses and gives back some of it first.
  */
 #include "bits.h"
 #include "fail.h"
@@ -16,16 +16,22 @@
 #include "tlbflush.h"
 
 #define STEP_PAGES 16u
-#define STEP_PAGES_SHORT 4u /* when a reservation had to be given back first */
+#define STEP_PAGES_SHORT 4u /* when a reservation is made, or some of one had to be given back first */
+#define STEP_PAGES_CLEARED 8u
+#define STEP_PAGES_COPY 8u
+#define STEP_RESERVED 96u
 #define LARGE_FRAMES 512u
 
-void mem_drop_reservation(struct domain *dom)
+bool mem_drop_reservation_step(struct domain *dom)
 {
 	struct mm *mm = &dom->mm;
+	u32 n = MIN(mm->resv_count, STEP_RESERVED);
 
-	frame_free_run(mm->resv_mfn, mm->resv_count);
-	mm->mem_used -= mm->resv_count;
-	mm->resv_count = 0;
+	mm->resv_gfn = NO_GFN; /* what is left is for any frame */
+	mm->resv_count -= n;
+	mm->mem_used -= n;
+	frame_free_run(mm->resv_mfn + mm->resv_count, n);
+	return !mm->resv_count;
 }
 
 /* A charged frame for gfn, of which `left` are wanted from here on. 0: quota exhausted. */
@@ -34,7 +40,7 @@ static mfn_t next_frame(struct mm *mm, gfn_t gfn, u64 left)
 	mfn_t mfn;
 
 	if (mm->resv_count) {
-		mm->resv_gfn++;
+		mm->resv_gfn += mm->resv_gfn != NO_GFN;
 		mm->resv_count--;
 		return mm->resv_mfn++;
 	}
@@ -63,12 +69,13 @@ static mfn_t next_frame(struct mm *mm, gfn_t gfn, u64 left)
 static void check_contig(struct domain *dom, gfn_t gfn)
 {
 	gfn_t base = gfn & ~(gfn_t)(LARGE_FRAMES - 1);
-	mfn_t mfn = gfn_entry_mfn(gfn_lookup(&dom->mm, base));
+	const u64 *leaf = (const u64 *)(gfn_leaf_entry(&dom->mm, base) & ~GFN_LEAF_CONTIG);
+	mfn_t mfn = gfn_entry_mfn(leaf[0]);
 
 	if (mfn % LARGE_FRAMES)
 		return;
-	for (u32 i = 0; i < LARGE_FRAMES; i++)
-		if (gfn_lookup(&dom->mm, base + i) != gfn_entry(GFN_PRIVATE, mfn + i, true))
+	for (u64 want = gfn_entry(GFN_PRIVATE, mfn, true), i = 0; i < LARGE_FRAMES; i++, want += GFN_NEXT_MFN)
+		if (leaf[i] != want)
 			return;
 	gfn_mark_contig_locked(dom, base);
 }
@@ -87,7 +94,7 @@ static void populate_one(struct domain *dom, gfn_t gfn, mfn_t mfn)
 static i64 populate_locked(struct domain *dom, gfn_t gfn, u64 n)
 {
 	struct mm *mm = &dom->mm;
-	u64 step = MIN(n, STEP_PAGES);
+	u64 step = MIN(MIN(n, STEP_PAGES_CLEARED), LARGE_FRAMES - gfn % LARGE_FRAMES);
 	u64 done;
 
 	if (mm->dying)
@@ -95,9 +102,11 @@ static i64 populate_locked(struct domain *dom, gfn_t gfn, u64 n)
 	if (gfn_lookup(mm, gfn))
 		return -PV_EEXIST;
 	if (mm->resv_count && mm->resv_gfn != gfn) {
-		mem_drop_reservation(dom);
-		step = MIN(n, STEP_PAGES_SHORT);
+		(void)mem_drop_reservation_step(dom);
+		step = MIN(step, STEP_PAGES_SHORT);
 	}
+	if (!(gfn % LARGE_FRAMES) && n >= LARGE_FRAMES)
+		step = MIN(step, STEP_PAGES_SHORT);
 	if (gfn_reserve_locked(dom, gfn, step))
 		return -PV_ENOMEM;
 	for (done = 0; done < step && !gfn_lookup(mm, gfn + done); done++) {
@@ -201,7 +210,7 @@ static bool writable(u64 entry)
 
 i64 mem_copy(struct domain *dst, gfn_t dst_gfn, struct domain *src, gfn_t src_gfn, u64 n)
 {
-	u64 step = MIN(n, STEP_PAGES), done = 0;
+	u64 step = MIN(n, STEP_PAGES_COPY), done = 0;
 	i64 err = 0;
 
 	mm_lock_two(dst, src);

@@ -44,8 +44,8 @@ static inline u64 gfn_lookup(const struct mm *mm, gfn_t gfn)
 
 void gfn_mark_contig_locked(struct domain *dom, gfn_t gfn);
 
-/* Gives the frames of an unfinished 2 MiB populate back. */
-void mem_drop_reservation(struct domain *dom);
+/* Gives frames of an unfinished 2 MiB populate back; true if that was all. */
+bool mem_drop_reservation_step(struct domain *dom);
 /* Something comes where nothing was. True if the domain's CPUs must be flushed after the unlock. */
 bool mem_forget_absent(struct domain *dom);
 /* The page that stands in for what is not there; made on first use, 0 if kmem is used up. */
@@ -62,6 +62,7 @@ struct aspace {
 	u32 users;  /* vCPUs whose space it is, running or not: its roots may be in a CR3 */
 	u64 gen;    /* mm.gen when its leaves were last known good */
 	u64 used[4];	 /* low-half slots of l4 with something below */
+	u32 slots;	 /* how many */
 	u64 private[4];	 /* of them those where the kernel view has a subtree of its own */
 	struct table_set tables; /* below the l4s */
 	bool splintered; /* a leaf was cut from a larger guest page */

@@ -21,7 +21,10 @@
 
 #define LIMBO_HIGH 32u	   /* pages in limbo from which on an epoch is started without need */
 #define PAGE_TRIES 3u /* what is dropped first goes through limbo */
-#define DROP_BUDGET 4000u  /* steps of a range drop before it becomes a drop of the whole half */
+#define DROP_BUDGET 4500u  /* instructions, about, of a range drop before it becomes a drop of the whole half */
+#define DROP_LEAF 4u
+#define DROP_LOOK 20u
+#define DROP_TABLE 60u
 #define EVICT_STEP 8u
 
 /* ---- rings ---- */
@@ -267,6 +270,7 @@ bool tables_drop_low(struct domain *dom, struct aspace *as)
 		as->used[w] = 0;
 		as->private[w] = 0;
 	}
+	as->slots = 0;
 	dom->mm.leaf_tables -= as->tables.leaves;
 	if (alone)
 		arch_flush_tlb();
@@ -329,40 +333,62 @@ static bool covered(const struct drop *d, vaddr_t va, u64 size)
 	return base >= d->start && base + (size - 1) <= d->last;
 }
 
-static void drop_subtree(struct drop *d, u64 *e3)
+/* False: the budget does not last. */
+static bool spend(struct drop *d, u32 cost)
 {
-	u64 *l2 = entry_table(*e3);
+	if (d->budget < cost)
+		return false;
+	d->budget -= cost;
+	return true;
+}
 
-	for (u32 i = 0; i < 512; i++)
-		if ((l2[i] & (PTE_P | PTE_PS)) == PTE_P)
-			tables_retire(d->dom, d->set, l2[i]);
-	tables_retire(d->dom, d->set, *e3);
+/* Half-way it is unlinked already, and what is left of it goes with the whole. */
+static bool drop_subtree(struct drop *d, u64 *e3)
+{
+	u64 entry = *e3, *l2 = entry_table(entry);
+
+	if (!spend(d, 512 * DROP_LEAF + DROP_TABLE))
+		return false;
 	WRITE_ONCE(*e3, 0);
-	d->budget -= MIN(d->budget, 512u);
 	d->tables = true;
+	for (u32 i = 0; i < 512; i++) {
+		if ((l2[i] & (PTE_P | PTE_PS)) != PTE_P)
+			continue;
+		if (!spend(d, DROP_TABLE))
+			return false;
+		tables_retire(d->dom, d->set, l2[i]);
+	}
+	tables_retire(d->dom, d->set, entry);
+	return true;
 }
 
 /* The part of [start, last] in the 2 MiB around va. */
-static void drop_leaves(struct drop *d, u64 *e2, vaddr_t va)
+static bool drop_leaves(struct drop *d, u64 *e2, vaddr_t va)
 {
+	u32 from = va >> 12 & 511;
 	u64 *l1;
 	u32 to;
 
 	if (*e2 & PTE_PS) {
 		WRITE_ONCE(*e2, 0);
 		d->tables |= !covered(d, va, MIB(2));
-		return;
+		return true;
 	}
 	if ((*e2 & PTE_SPLINTER) || covered(d, va, MIB(2))) {
+		if (!spend(d, DROP_TABLE))
+			return false;
 		tables_retire(d->dom, d->set, *e2);
 		WRITE_ONCE(*e2, 0);
 		d->tables = true;
-		return;
+		return true;
 	}
 	l1 = entry_table(*e2);
 	to = (va | (MIB(2) - 1)) <= d->last ? 511u : (u32)(d->last >> 12 & 511);
-	for (u32 i = va >> 12 & 511; i <= to; i++) /* not worth counting: at both ends of a range only */
+	if (!spend(d, (to - from) * DROP_LEAF))
+		return false;
+	for (u32 i = from; i <= to; i++)
 		WRITE_ONCE(l1[i], 0);
+	return true;
 }
 
 /* False: the budget is used up. */
@@ -374,9 +400,8 @@ static bool drop_view(struct drop *d, u64 *l4)
 		u64 e4 = l4[l4_slot(va)];
 		u64 *e3, *e2;
 
-		if (d->budget < 8)
+		if (!spend(d, DROP_LOOK))
 			return false;
-		d->budget -= 8;
 		size = GIB(512);
 		if (!(e4 & PTE_P))
 			continue;
@@ -385,13 +410,14 @@ static bool drop_view(struct drop *d, u64 *l4)
 		if (!(*e3 & PTE_P))
 			continue;
 		if ((*e3 & PTE_SPLINTER) || covered(d, va, size)) {
-			drop_subtree(d, e3);
+			if (!drop_subtree(d, e3))
+				return false;
 			continue;
 		}
 		size = MIB(2);
 		e2 = &entry_table(*e3)[va >> 21 & 511];
-		if (*e2 & PTE_P)
-			drop_leaves(d, e2, va);
+		if ((*e2 & PTE_P) && !drop_leaves(d, e2, va))
+			return false;
 	}
 	return true;
 }
