@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * format.c - the printf family's formats, as far as a kernel log needs them: %s %c %d %u %x %p %%
+ * format.c - the printf family's formats, as far as a kernel log needs them: %s %d %u %x %%
  * with l/ll/z, '-', zero padding, width and a precision for %s. Never allocates, never fails;
  * output beyond the buffer is dropped.
  */
