@@ -3,7 +3,8 @@
 """Measures one program in native Linux and in a VM on the same QEMU line, and prints the table.
 
 Same bzImage, same initramfs, `-icount shift=0,sleep=off -smp 1`: one TSC tick is one executed
-instruction of the whole machine. The counting plugin adds CR3 loads per operation.
+instruction of the whole machine. The counting plugin adds CR3 loads per operation. The microkernel is the
+release build; the column "assertions on" is the one of everyday.
 Usage: run.py --build DIR [--only NAME] [--output FILE]
 """
 import argparse
@@ -19,6 +20,11 @@ sys.path.insert(0, str(ROOT / "tools"))
 from ringfence import image, qemu  # noqa: E402
 
 WALL_LIMIT = 900
+RELEASE, DEBUG = "ringfence-release.elf", "ringfence.elf"
+# name: the case of domains.c that measures it, processors
+DOMAIN_OPERATIONS = {"null_hypercall": ("null_hypercall", 1), "send_pending": ("send_pending_event", 1),
+                     "send_running": ("send_running_event", 2), "domain_switch_x2": ("yield_round_trip", 1),
+                     "event_round_trip": ("event_round_trip", 1)}
 NATIVE_APPEND = "console=ttyS0 quiet norandmaps mitigations=off tsc=reliable no_timer_check"
 # Xen 4.17 PV (dom0) over native on the same kind of machine; None: not measured there.
 XEN_RATIO = {"null_syscall": 3.98, "read_1": 2.61, "clock_gettime": 1.00, "pipe_pingpong": 2.29,
@@ -66,37 +72,53 @@ def parse(name, text):
     return Result(cost, events)
 
 
-def plugin(build):
+def plugin(build, options=""):
     library = build / "tests" / "plugin" / "libcount.so"
-    return (str(library),) if library.exists() else ()
+    return (f"{library}{options}",) if library.exists() else ()
+
+
+def native_machine(build, plugins):
+    return qemu.Machine(
+        kernel=build / "linux" / "arch" / "x86" / "boot" / "bzImage",
+        image=build / "images" / "bench.cpio", mem=1024, icount=True, append=NATIVE_APPEND,
+        plugins=plugins)
 
 
 def native(build):
-    machine = qemu.Machine(
-        kernel=build / "linux" / "arch" / "x86" / "boot" / "bzImage",
-        image=build / "images" / "bench.cpio", mem=1024, icount=True, append=NATIVE_APPEND,
-        plugins=plugin(build))
-    return parse("native", boot("native", machine, build))
+    return parse("native", boot("native", native_machine(build, plugin(build)), build))
 
 
-def guest(build):
+def guest_machine(build, kernel, plugins):
     manifest_path = ROOT / "tests" / "bench" / "bench.toml"
     manifest = image.parse(manifest_path)
-    machine = qemu.Machine(
-        kernel=build / "kernel" / "ringfence.elf", image=image.make(manifest_path, manifest, 1024),
-        mem=1024, icount=True, append="headless panic=exit", plugins=plugin(build))
-    return parse("vm", boot("vm", machine, build))
+    return qemu.Machine(kernel=kernel, image=image.make(manifest_path, manifest, 1024),
+                        mem=1024, icount=True, append="headless panic=exit", plugins=plugins)
 
 
-def domains(build):
-    """Null hypercall and event round trip between two newlib domains; {} if not built."""
-    init = build / "images" / "bench-domains.img"
-    if not init.exists():
-        return {}
-    machine = qemu.Machine(kernel=build / "kernel" / "ringfence.elf", image=init, icount=True,
-                           append="panic=exit")
-    text = boot("domains", machine, build)
-    return {key: float(value) for key, value in re.findall(r"BENCH (\w+) ([\d.]+)", text)}
+def guest(build, kernel):
+    name = kernel.stem
+    return parse(name, boot(name, guest_machine(build, kernel, plugin(build)), build))
+
+
+def boot_domains(build, kernel, name, plugins):
+    """The log of one operation between two newlib domains; each has a boot of its own."""
+    case, cpus = DOMAIN_OPERATIONS[name]
+    machine = qemu.Machine(kernel=kernel, image=build / "images" / "bench-domains.img", icount=True,
+                           append=f"panic=exit abi.case={case}", cpus=cpus, plugins=plugins)
+    return boot(f"domains-{name}-{kernel.stem}", machine, build)
+
+
+def domains(build, kernel):
+    """{name: instructions in the kernel per operation}"""
+    inside = {}
+    for name in DOMAIN_OPERATIONS:
+        text = boot_domains(build, kernel, name, plugin(build, ",exact=on"))
+        if not re.search(r"^ok 1 ", text, re.MULTILINE):
+            raise BenchError(f"{name}: the case did not pass; see build/logs")
+        mark, count = re.search(rf"BENCH-ID (\d+) {name} (\d+)", text).groups()
+        holes = re.findall(rf"MARK {mark} insns=\d+ hole=(\d+)", text)
+        inside[name] = int(holes[-1]) / int(count)
+    return inside
 
 
 def number(value):
@@ -109,22 +131,30 @@ def both(plain, inside, key, whats):
                       for r in (plain, inside))
 
 
-def table(plain, inside, only):
-    lines = ["| operation | native | Ringfence | ratio | Xen PV ratio | in the microkernel "
+def ratio(cost, native_cost):
+    return f"{cost / native_cost:.2f}" if cost else "–"
+
+
+def table(plain, release, debug, only):
+    lines = ["| operation | native | Ringfence | ratio | assertions on | Xen PV ratio | in the microkernel "
              "| CR3 loads | SYSCALL + IRET |",
-             "|---|--:|--:|--:|--:|--:|--:|--:|"]
+             "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for key, cost in plain.cost.items():
         if only and key != only:
             continue
-        here = inside.cost.get(key)
-        ratio = f"{here / cost:.2f}" if here else "–"
+        here = release.cost.get(key)
         xen = XEN_RATIO.get(key)
-        hole = inside.events.get(key, {}).get("hole")
-        lines.append(f"| {key} | {number(cost)} | {number(here)} | {ratio} | "
-                     f"{f'{xen:.2f}' if xen else '–'} | {number(hole)} | "
-                     f"{both(plain, inside, key, ['cr3'])} | "
-                     f"{both(plain, inside, key, ['syscall', 'iret'])} |")
+        hole = release.events.get(key, {}).get("hole")
+        lines.append(f"| {key} | {number(cost)} | {number(here)} | {ratio(here, cost)} | "
+                     f"{ratio(debug.cost.get(key), cost)} | {f'{xen:.2f}' if xen else '–'} | {number(hole)} | "
+                     f"{both(plain, release, key, ['cr3'])} | "
+                     f"{both(plain, release, key, ['syscall', 'iret'])} |")
     return lines
+
+
+def domain_table(release, debug):
+    return ["", "| between newlib domains, instructions in the microkernel | release | assertions on |", "|---|--:|--:|",
+            *(f"| {key} | {number(value)} | {number(debug[key])} |" for key, value in release.items())]
 
 
 def main():
@@ -133,24 +163,24 @@ def main():
     parser.add_argument("--only")
     parser.add_argument("--output", type=pathlib.Path)
     options = parser.parse_args()
+    kernels = [options.build / "kernel" / name for name in (RELEASE, DEBUG)]
     try:
         print("bench: native Linux ...", file=sys.stderr, flush=True)
         plain = native(options.build)
         if options.only and options.only not in plain.cost:
             raise BenchError(f"there is no operation '{options.only}'; "
                              f"known: {', '.join(plain.cost)}")
-        print("bench: Linux in a VM ...", file=sys.stderr, flush=True)
-        inside = guest(options.build)
-        print("bench: two newlib domains ...", file=sys.stderr, flush=True)
-        pair = domains(options.build)
+        print("bench: Linux in a VM, release and debug ...", file=sys.stderr, flush=True)
+        release, debug = (guest(options.build, kernel) for kernel in kernels)
+        print("bench: newlib domains ...", file=sys.stderr, flush=True)
+        pairs = [] if options.only else [domains(options.build, kernel) for kernel in kernels]
     except BenchError as error:
         sys.exit(f"bench: {error}")
     lines = ["Instructions of the whole machine per operation (QEMU TCG, icount); the last two columns",
              "are times per operation, native / Ringfence.", ""]
-    lines += table(plain, inside, options.only)
-    if pair and not options.only:
-        lines += ["", "| between newlib domains | instructions |", "|---|--:|"]
-        lines += [f"| {key} | {number(value)} |" for key, value in pair.items()]
+    lines += table(plain, release, debug, options.only)
+    if pairs:
+        lines += domain_table(*pairs)
     text = "\n".join(lines) + "\n"
     print(text, end="")
     if options.output:

@@ -135,9 +135,9 @@ i64 dom_destroy(u64 dom)
 {
 	i64 result;
 
-	do
-		result = OP(DOM_CTL, DESTROY, dom);
-	while (result == -PV_EAGAIN);
+	/* PAUSE: where CPUs take turns, the one that is waited for gets its own. */
+	while ((result = OP(DOM_CTL, DESTROY, dom)) == -PV_EAGAIN)
+		__asm__ volatile("pause" ::: "memory");
 	return result;
 }
 
