@@ -27,16 +27,17 @@ TRAP_FRAME = 5 * 8 + 8 + 2 * 8 + 15 * 8
 
 # Where a stack gets its size: file, name of the constant there.
 STACKS = {
-    "cpu": ("arch/x86_64/percpu.c", "STACK_SIZE"),
+    "cpu": ("arch/x86_64/include/platform.h", "STACK_SIZE"),
     "ist": ("arch/x86_64/percpu.c", "IST_STACK_SIZE"),
     "boot": ("arch/x86_64/boot.S", "BOOT_STACK_SIZE"),
 }
 
 # C functions that assembly calls, each on an empty stack but for trap_kernel(), which is added to
-# all others: a fault with a fix-up can hit anywhere, an interrupt in arch_idle().
+# all others: a fault with a fix-up can hit anywhere, an interrupt in arch_idle(). The hypercalls it calls out of
+# hypercall_table stand deeper on the way through guest_hypercall().
 ENTRIES = {
     "boot_main": "boot", "boot_continue": "cpu", "ap_main": "cpu",
-    "hypercall_dispatch": "cpu", "guest_hypercall": "cpu", "guest_hypercall_end": "cpu",
+    "guest_hypercall": "cpu", "guest_hypercall_end": "cpu",
     "guest_eretu": "cpu", "guest_erets": "cpu", "guest_user_syscall": "cpu", "guest_cstar": "cpu",
     "guest_trap": "cpu", "guest_iret_failed": "cpu", "trap_kernel": "cpu", "trap_ist": "ist",
 }

@@ -41,7 +41,7 @@ static u64 hypercalls(void)
 		const struct domain *dom = atomic_load_acquire(&domains[i]);
 
 		if (dom)
-			total += atomic_load_relaxed(&dom->hypercalls);
+			total += domain_hypercalls(dom);
 	}
 	return total;
 }

@@ -137,6 +137,7 @@ static void free_pages(struct domain *dom)
 	struct domain_ref self = dom->self, parent = dom->parent;
 	u64 pages = dom->mm.mem_quota + dom->mm.kmem_quota;
 
+	counters_keep_hypercalls(domain_hypercalls(dom));
 	for (u32 i = 0; i < dom->max_vcpus; i++)
 		if (dom->vcpus[i])
 			vcpu_destroy(dom->vcpus[i]);
@@ -144,7 +145,6 @@ static void free_pages(struct domain *dom)
 	for (u32 i = 0; i < ARRAY_SIZE(dom->grant_pages); i++)
 		if (dom->grant_pages[i])
 			kmem_free(dom, dom->grant_pages[i]);
-	counters_keep_hypercalls(dom->hypercalls);
 	ASSERT(dom->mm.kmem_used == 1);
 	domain_page_free(dom);
 	level_add(LVL_DOMAINS, -1);

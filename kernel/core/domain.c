@@ -393,6 +393,19 @@ static u32 visible_state(const struct domain *dom)
 	return dom->state;
 }
 
+u64 domain_hypercalls(const struct domain *dom)
+{
+	u64 total = 0;
+
+	for (u32 i = 0; i < dom->max_vcpus; i++) {
+		const struct vcpu *v = atomic_load_acquire(&dom->vcpus[i]);
+
+		if (v)
+			total += atomic_load_relaxed(&v->hypercalls);
+	}
+	return total;
+}
+
 void domain_status(struct domain *dom, struct pv_dom_status *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -426,7 +439,7 @@ void domain_status(struct domain *dom, struct pv_dom_status *out)
 	out->audit_findings = (u32)dom->mm.audit_findings;
 	spin_unlock(&dom->mm.lock);
 	spin_unlock(&dom->lock);
-	out->hypercalls = dom->hypercalls;
+	out->hypercalls = domain_hypercalls(dom);
 	out->faults = dom->faults;
 	out->fills = dom->fills;
 }

@@ -23,7 +23,7 @@ static struct {
 	struct trace_entry ring[RING_ENTRIES];
 } rings[MAX_CPUS];
 
-#ifdef CONFIG_DEBUG
+#ifdef CONFIG_RACE_POINTS
 bool trace_hypercalls = true;
 #else
 bool trace_hypercalls;

@@ -82,7 +82,7 @@ struct domain {
 	char console_line[256]; /* CONSOLE_WRITE text up to the newline */
 	u32 console_len;
 
-	u64 hypercalls, faults, fills, run_ns, steal_ns; /* statistics, updated without lock */
+	u64 faults, fills, run_ns, steal_ns; /* statistics, updated without lock */
 };
 
 BUILD_ASSERT(sizeof(struct domain) <= PAGE_SIZE); /* it lives in one page of its own kmem */
@@ -120,6 +120,7 @@ warn_unused_result int domain_pause(struct domain *dom);
 warn_unused_result int domain_unpause(struct domain *dom);
 
 void domain_status(struct domain *dom, struct pv_dom_status *out);
+u64 domain_hypercalls(const struct domain *dom); /* made by all its vCPUs up to now */
 const char *domain_reason_name(u32 reason);
 
 /* Runnable at all: RUNNING and not paused. Read without lock by the scheduler. */

@@ -8,15 +8,12 @@
 #ifndef RF_NOSPEC_H
 #define RF_NOSPEC_H
 
+#include "cpu.h"
 #include "types.h"
 
 static inline u64 idx_nospec(u64 idx, u64 size)
 {
-	u64 mask;
-
-	__asm__ volatile("" : "+r"(idx)); /* the compiler must not know idx < size here */
-	mask = (u64)(~(i64)(idx | (size - 1 - idx)) >> 63);
-	return idx & mask;
+	return idx & arch_mask_below(idx, size);
 }
 
 #endif

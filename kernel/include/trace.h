@@ -18,7 +18,8 @@ struct trace_entry {
 	u16 vcpu;
 	u64 a, b;
 };
-/* Hypercalls are too hot to record always: debug builds do, others with `trace` on the command line. */
+/* Hypercalls are too hot to record always: with `trace` on the command line, and where there are race points. They
+ * all go through C then. */
 extern bool trace_hypercalls;
 void trace_init(void);
 

@@ -24,7 +24,7 @@ enum vcpu_state { VCPU_STOPPED, VCPU_RUNNABLE, VCPU_RUNNING, VCPU_BLOCKED };
 #define WORK_STOP 0x4u	  /* STOP, PAUSE, shutdown: leave the CPU */
 #define WORK_BLOCK 0x8u	  /* WAIT: leave the CPU until something is pending */
 #define WORK_MAIL 0x10u	  /* epoch_start(): this CPU has to pass the door of cpu_enter_guest() */
-#define WORK_SLOW 0x80u	  /* sticky: every entry passes through C (vTLB capacity 0, audit, no FSGSBASE) */
+#define WORK_SLOW 0x80u	  /* sticky: every entry passes through C (vTLB capacity 0, audit, no FSGSBASE, trace) */
 
 /* eretu and erets while not set: no address is equal to it. */
 #define ENTRY_NONE 0x5a5a000000000000ull
@@ -40,6 +40,7 @@ struct vcpu {
 	u64 fast_syscall;     /* syscall_entry, or 0: take the path through C */
 	u64 kernel_gs;	      /* gs base in guest kernel mode, as registered */
 	u64 eretu, erets;     /* ENTRY_NONE = not set */
+	u64 hypercalls;
 	u64 user_entry, kernel_entry, syscall_entry; /* 0 = not set */
 
 	u64 post[4];	   /* (any) vectors posted and not yet moved to vcs->pend */
@@ -88,6 +89,7 @@ BUILD_ASSERT(offsetof(struct vcpu, fast_syscall) == VCPU_FAST_SYSCALL);
 BUILD_ASSERT(offsetof(struct vcpu, kernel_gs) == VCPU_KERNEL_GS);
 BUILD_ASSERT(offsetof(struct vcpu, eretu) == VCPU_ERETU);
 BUILD_ASSERT(offsetof(struct vcpu, erets) == VCPU_ERETS);
+BUILD_ASSERT(offsetof(struct vcpu, hypercalls) == VCPU_HYPERCALLS);
 BUILD_ASSERT(MODE_USER == VCPU_MODE_USER && MODE_KERNEL == VCPU_MODE_KERNEL);
 
 /* ---- vcpu.c (core): life and the calls that wait ---- */

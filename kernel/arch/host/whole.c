@@ -212,8 +212,8 @@ i64 whole_call(struct vcpu *v, u64 nr, const u64 args[6])
 	r->r10 = args[3];
 	r->r8 = args[4];
 	r->r9 = args[5];
-	hypercall_dispatch(v);
-	result = (i64)r->rax;
+	result = hypercall_dispatch(v);
+	r->rax = (u64)result;
 	leave_kernel();
 	whole_settle();
 	return result;

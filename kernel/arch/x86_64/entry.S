@@ -102,10 +102,13 @@ guest_syscall:
 	sysretq
 
 /*
- * A hypercall with nothing else to do saves what C does not keep, and leaves by SYSRET if it made no
- * work for the exit. For the mailboxes of tlbflush.c the CPU counts as being in the guest meanwhile:
- * who wants it to flush sends an interrupt, which is taken behind the SYSRET.
- * in: rsp = current vcpu, guest rsp in CPU_SCRATCH, rcx, r11 as SYSCALL left them
+ * A hypercall with nothing else to do saves what C does not keep, calls its function out of the table
+ * of hypercall.c, as hypercall_dispatch() would, and leaves by SYSRET if the call made no work for the
+ * exit. rbp is the guest's in the function called: its frame is the last one of the stack. The root needs no
+ * look: who gives the running vCPU another one loads it. For the mailboxes of tlbflush.c the CPU counts
+ * as being in the guest meanwhile: who wants it to flush sends an interrupt, which is taken behind the
+ * SYSRET.
+ * in: rsp = current vcpu, guest rsp in CPU_SCRATCH until the end, rcx, r11 as SYSCALL left them
  */
 from_kernel_mode:
 	cmpq %rcx, VCPU_ERETU(%rsp)
@@ -119,56 +122,67 @@ from_kernel_mode:
 	testl %ecx, %ecx /* the one rip that is not canonical, 1 << 47, is among these */
 	je hypercall_with_work
 	movq %rcx, REGS_RIP(%rsp)
+	incq VCPU_HYPERCALLS(%rsp)
+	cmpq $PV_HC_COUNT, %rax
+	jae hypercall_unknown
+	sbbl %ecx, %ecx /* all ones, and 0 where the branch was predicted wrongly */
+	andl %ecx, %eax
+	shll $HC_ENTRY_SHIFT, %eax
+	leaq hypercall_table(%rip), %rcx
+	cmpq %rdi, HC_ENTRY_MAX_OP(%rcx, %rax)
+	jb hypercall_unknown
 	movq %r11, REGS_RFLAGS(%rsp)
-	movq %gs:CPU_SCRATCH, %rcx
-	movq %rcx, REGS_RSP(%rsp)
-	movq %rax, REGS_RAX(%rsp)
 	movq %rdi, REGS_RDI(%rsp)
 	movq %rsi, REGS_RSI(%rsp)
 	movq %rdx, REGS_RDX(%rsp)
 	movq %r10, REGS_R10(%rsp)
 	movq %r8, REGS_R8(%rsp)
 	movq %r9, REGS_R9(%rsp)
-	movq %rbp, REGS_RBP(%rsp)
 	movq %rsp, %rdi
+	leaq REGS_R10(%rsp), %rsi /* struct hc_args */
 	movq %gs:CPU_STACK_TOP, %rsp
-	xorl %ebp, %ebp
-	call hypercall_dispatch
+	call *(%rcx, %rax)
 	movq %gs:CPU_CURRENT, %rdi
 	cmpl $0, VCPU_EXIT_WORK(%rdi)
 	jne hypercall_made_work
-	movq VCPU_KERNEL_CR3(%rdi), %rax
-	movq %cr3, %rdx
-	cmpq %rdx, %rax
-	je 1f
-	movq %rax, %cr3
-1:	movq REGS_RIP(%rdi), %rcx
+	movq REGS_RIP(%rdi), %rcx
 	movq REGS_RFLAGS(%rdi), %r11
-	movq REGS_RBP(%rdi), %rbp
 	movq REGS_R10(%rdi), %r10
 	movq REGS_R9(%rdi), %r9
 	movq REGS_R8(%rdi), %r8
-	movq REGS_RAX(%rdi), %rax
 	movq REGS_RDX(%rdi), %rdx
 	movq REGS_RSI(%rdi), %rsi
-	movq REGS_RSP(%rdi), %rsp
 	movq REGS_RDI(%rdi), %rdi
+	movq %gs:CPU_SCRATCH, %rsp
 	swapgs
 	sysretq
 
-/* The rest of the registers: the call kept them. in: rdi = current vcpu */
+/* Nothing but rax, rcx and rsp has been used. in: as from_kernel_mode, rip saved */
+hypercall_unknown:
+	movq $-PV_ENOSYS, %rax
+	movq REGS_RIP(%rsp), %rcx
+	movq %gs:CPU_SCRATCH, %rsp
+	swapgs
+	sysretq
+
+/* The result and the rest of the registers: the call kept them. in: rdi = current vcpu */
 hypercall_made_work:
+	movq %rax, REGS_RAX(%rdi)
 	movq REGS_RIP(%rdi), %rcx
 	movq REGS_RFLAGS(%rdi), %r11
 	movq %rcx, REGS_RCX(%rdi)
 	movq %r11, REGS_R11(%rdi)
+	movq %gs:CPU_SCRATCH, %rcx
+	movq %rcx, REGS_RSP(%rdi)
 	movq $SEL_UCODE, REGS_CS(%rdi)
 	movq $SEL_UDATA, REGS_SS(%rdi)
 	movq %rbx, REGS_RBX(%rdi)
+	movq %rbp, REGS_RBP(%rdi)
 	movq %r12, REGS_R12(%rdi)
 	movq %r13, REGS_R13(%rdi)
 	movq %r14, REGS_R14(%rdi)
 	movq %r15, REGS_R15(%rdi)
+	xorl %ebp, %ebp
 	call guest_hypercall_end
 	jmp guest_resume
 

@@ -136,7 +136,7 @@ void guest_hypercall(struct vcpu *v)
 	cpu_leave_guest();
 	guest_event(v);
 	v->regs.rflags = guest_flags_clean(v->regs.rflags);
-	hypercall_dispatch(v);
+	v->regs.rax = (u64)hypercall_dispatch(v);
 	leave(v);
 }
 

@@ -14,7 +14,6 @@
 #include "string.h"
 
 #define REGION_SIZE KIB(128)
-#define STACK_SIZE KIB(16)
 #define IST_STACK_SIZE KIB(8)
 #define DATA_FLAGS (PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX)
 

@@ -186,6 +186,17 @@ static void print_frame(u64 rip)
 	log_raw("  %016lx %s+0x%lx\n", rip, name ? name : "?", offset);
 }
 
+/* On this CPU's stack or on the one that is used now. The last frame holds an rbp that may be a guest's: nothing it
+ * points to is shown. */
+static bool is_frame(u64 rbp)
+{
+	u64 top = this_cpu()->stack_top, here = (u64)__builtin_frame_address(0);
+
+	if (rbp % 8 || !((rbp < top && top - rbp <= STACK_SIZE) || (rbp >= here && rbp - here < STACK_SIZE)))
+		return false;
+	return paging_is_mapped(rbp) && paging_is_mapped(rbp + 8);
+}
+
 void arch_print_backtrace(const struct cpu_regs *regs)
 {
 	u64 rbp = regs ? regs->rbp : (u64)__builtin_frame_address(0);
@@ -196,7 +207,7 @@ void arch_print_backtrace(const struct cpu_regs *regs)
 	for (u32 depth = 0; depth < BACKTRACE_MAX; depth++) {
 		const u64 *frame = (const u64 *)rbp;
 
-		if (rbp % 8 || !paging_is_mapped(rbp) || !paging_is_mapped(rbp + 8) || !frame[1])
+		if (!is_frame(rbp) || !frame[1])
 			break;
 		print_frame(frame[1] - 1); /* inside the call, not behind it */
 		if (frame[0] <= rbp)

@@ -16,6 +16,12 @@ static inline struct cpu *this_cpu(void)
 
 void cpu_relax(void);
 
+/* All ones if idx < size, else 0. */
+static inline u64 arch_mask_below(u64 idx, u64 size)
+{
+	return idx < size ? ~0ull : 0;
+}
+
 /* A number that grows with time. Here it only has to be the same in every run. */
 static inline u64 arch_cycles(void)
 {

@@ -19,6 +19,15 @@ static inline void cpu_relax(void)
 	__asm__ volatile("pause" ::: "memory");
 }
 
+/* All ones if idx < size, else 0, by data flow: no branch to be predicted. size is a constant or a 32-bit number. */
+static inline u64 arch_mask_below(u64 idx, u64 size)
+{
+	u64 mask;
+
+	__asm__ volatile("cmpq %2, %1\n\tsbbq %0, %0" : "=r"(mask) : "r"(idx), "er"(size) : "cc");
+	return mask;
+}
+
 /* A number that grows with time, for traces and for mixing randomness. */
 static inline u64 arch_cycles(void)
 {

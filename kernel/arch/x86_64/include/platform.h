@@ -19,7 +19,8 @@ void pvh_parse(paddr_t info);
 void __noreturn boot_switch_stack(u64 top, void (*fn)(void));
 void __noreturn boot_main(u32 magic, u32 info);
 
-/* percpu.c: stacks, GDT, TSS */
+/* percpu.c: stacks, GDT, TSS. A CPU's stack lies between unmapped pages. */
+#define STACK_SIZE KIB(16)
 void percpu_create(struct cpu *cpu); /* boot CPU only: allocates and maps */
 void percpu_load(struct cpu *cpu);   /* on the CPU itself */
 

@@ -15,6 +15,11 @@
 #define VCPU_KERNEL_GS 216
 #define VCPU_ERETU 224
 #define VCPU_ERETS 232
+#define VCPU_HYPERCALLS 240
+
+/* An entry of hypercall_table: a function and the largest first argument it takes. */
+#define HC_ENTRY_SHIFT 4
+#define HC_ENTRY_MAX_OP 8
 
 #define VCPU_MODE_KERNEL 0
 #define VCPU_MODE_USER 1
