@@ -332,36 +332,45 @@ i64 port_close(struct domain *dom, u64 nr)
 
 bool port_post(struct domain *dom, u32 port, u32 vcpu)
 {
-	struct vcpu *v = atomic_load_acquire(&dom->vcpus[idx_nospec(vcpu, PV_MAX_VCPUS)]);
+	struct vcpu *v = atomic_load_acquire(&dom->vcpus[vcpu]);
 
 	return v ? vcpu_post_port(v, port) : false;
+}
+
+/* The number stands in an entry: the kernel's own, which needs no idx_nospec(). */
+static struct port *peer_entry(const struct domain *peer, u32 nr)
+{
+	struct port *page = atomic_load_acquire(&peer->port_pages[nr / PORTS_PER_PAGE]);
+
+	ASSERT(page); /* it was connected, and pages of ports stay as long as a CPU may reach them */
+	return &page[nr % PORTS_PER_PAGE];
+}
+
+static __noinline i64 cannot_send(u8 state)
+{
+	return state == PV_PORT_FREE ? -PV_ENOENT : state == PV_PORT_CLOSED_PEER ? -PV_EDEAD : -PV_ESTATE;
 }
 
 i64 port_send(struct domain *dom, u64 nr)
 {
 	union port_word w, back;
 	struct domain *peer;
-	struct port *p, *q;
+	struct port *p;
 
-	if (nr >= PV_MAX_PORTS)
+	if (unlikely(nr >= PV_MAX_PORTS))
 		return -PV_ERANGE;
 	p = port_entry(dom, nr);
-	if (!p)
+	if (unlikely(!p))
 		return -PV_ENOENT;
 	w = word_of(p);
-	if (w.state != PV_PORT_INTERDOMAIN)
-		return w.state == PV_PORT_FREE	      ? -PV_ENOENT :
-		       w.state == PV_PORT_CLOSED_PEER ? -PV_EDEAD :
-							-PV_ESTATE;
-	peer = domain_lookup((struct domain_ref){ w.peer_slot, atomic_load_relaxed(&p->peer_gen) });
+	if (unlikely(w.state != PV_PORT_INTERDOMAIN))
+		return cannot_send(w.state);
+	peer = atomic_load_acquire(&domains[w.peer_slot]);
 	RACE_POINT();
-	if (!peer || domain_is_dying(peer))
+	if (unlikely(!peer || peer->self.gen != atomic_load_relaxed(&p->peer_gen) || domain_is_dying(peer)))
 		return -PV_EDEAD;
-	q = port_entry(peer, w.peer_port);
-	ASSERT(q); /* it was connected, and pages of ports stay as long as a CPU may reach them */
-	back = word_of(q);
-	if (back.state != PV_PORT_INTERDOMAIN || back.peer_port != nr ||
-	    back.peer_slot != dom->self.slot)
+	back = word_of(peer_entry(peer, w.peer_port));
+	if (unlikely(back.state != PV_PORT_INTERDOMAIN || back.peer_port != nr || back.peer_slot != dom->self.slot))
 		return -PV_EDEAD;
 	count(CNT_PORT_SENDS);
 	RACE_POINT();

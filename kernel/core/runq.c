@@ -12,18 +12,12 @@
 #include "sched.h"
 #include "vcpu.h"
 
-#define WEIGHT_UNIT 256ull
 #define CAP_WINDOW_NS 100000000ull
 #define CAP_SLICE_MIN_NS 100000ull
 #define SLEEPER_BONUS_NS 3000000ull /* how far behind the others a sleeper may come back */
 #define PREEMPT_GRAIN_NS 1000000ull
 
-static struct runq runqs[MAX_CPUS];
-
-struct runq *runq_this(void)
-{
-	return &runqs[this_cpu()->id];
-}
+struct runq runqs[MAX_CPUS];
 
 struct runq *runq_lock_of(struct vcpu *v)
 {
@@ -86,25 +80,15 @@ void runq_advance(struct runq *rq, u64 vruntime)
 	rq->min_vruntime = MAX(rq->min_vruntime, vruntime);
 }
 
-/* The weight is the domain's: those of its vCPUs that want to run share it. */
-u64 runq_weigh(const struct vcpu *v, u64 ns)
-{
-	u64 busy = atomic_load_relaxed(&v->dom->busy_vcpus);
-
-	return ns * WEIGHT_UNIT * MAX(busy, 1u) / MAX(v->dom->weight, 1u);
-}
-
 static u64 cap_budget(const struct domain *dom)
 {
 	return CAP_WINDOW_NS / 100 * dom->cap;
 }
 
-bool runq_over_cap(struct domain *dom, u64 now, u64 *retry_ns)
+bool runq_capped(struct domain *dom, u64 now, u64 *retry_ns)
 {
 	u64 budget, used, window;
 
-	if (likely(!dom->cap))
-		return false;
 	budget = cap_budget(dom);
 	window = atomic_load_relaxed(&dom->cap_window_ns);
 	if (now - window >= CAP_WINDOW_NS && atomic_cmpxchg(&dom->cap_window_ns, &window, now)) {
@@ -136,7 +120,7 @@ static u64 allowed_cpus(const struct vcpu *v)
 	return mask ? mask : all;
 }
 
-bool runq_cpu_allowed(const struct vcpu *v, u32 cpu)
+bool runq_cpu_in_mask(const struct vcpu *v, u32 cpu)
 {
 	return (allowed_cpus(v) & BIT(cpu)) != 0;
 }

@@ -20,8 +20,8 @@
 struct timer_cpu {
 	struct spinlock lock;
 	struct vcpu *first;
-	u64 slice_end; /* PV_FOREVER: no slice to end */
-	u64 armed;     /* what the hardware was told, PV_FOREVER: nothing */
+	u64 slice_end; /* PV_FOREVER: no slice to end. Own CPU only, as the next */
+	u64 armed;     /* what the hardware was told, PV_FOREVER: nothing; never later than the list's first */
 } __aligned(64);
 
 static struct timer_cpu timers[MAX_CPUS];
@@ -128,14 +128,16 @@ void timer_cancel(struct vcpu *v)
 	v->wait_deadline = PV_FOREVER;
 }
 
+/* No lock: both numbers are this CPU's own, and no deadline of the list is earlier than what is armed. */
 void timer_slice(u64 end_ns)
 {
 	struct timer_cpu *t = this_timer();
 
-	spin_lock(&t->lock);
 	t->slice_end = end_ns;
-	arm_locked(t);
-	spin_unlock(&t->lock);
+	if (end_ns >= t->armed)
+		return;
+	t->armed = end_ns;
+	arch_timer_arm(end_ns);
 }
 
 /*

@@ -244,6 +244,17 @@ static void io_open(struct tss *tss, const struct io_range *ranges, bool open)
 		}
 }
 
+/* At each switch: four ranges are two words. */
+static bool same_ports(const struct io_range *a, const struct io_range *b)
+{
+	u64 x[2], y[2];
+
+	BUILD_ASSERT(sizeof(x) == 4 * sizeof(*a));
+	__builtin_memcpy(x, a, sizeof(x));
+	__builtin_memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
 /* Only explicit domains: the user mode of a walked one would inherit the ports of its kernel. */
 void ioports_load(const struct domain *dom)
 {
@@ -251,7 +262,7 @@ void ioports_load(const struct domain *dom)
 	const struct io_range *want = dom->kind == PV_KIND_EXPLICIT ? dom->ioports : none;
 	struct seg_cpu *s = this_seg();
 
-	if (likely(!memcmp(s->io, want, sizeof(s->io))))
+	if (likely(same_ports(s->io, want)))
 		return;
 	io_open(this_cpu()->tss, s->io, false);
 	memcpy(s->io, want, sizeof(s->io));
