@@ -39,7 +39,7 @@ i64 hypercall_dispatch(struct vcpu *v)
 	const struct hypercall *call;
 
 	v->hypercalls++;
-	if (unlikely(trace_hypercalls))
+	if (unlikely(trace_hot))
 		trace(TRACE_HYPERCALL, args->nr, args->a0);
 	if (unlikely(args->nr >= PV_HC_COUNT))
 		return -PV_ENOSYS;

@@ -24,14 +24,14 @@ static struct {
 } rings[MAX_CPUS];
 
 #ifdef CONFIG_RACE_POINTS
-bool trace_hypercalls = true;
+bool trace_hot = true;
 #else
-bool trace_hypercalls;
+bool trace_hot;
 #endif
 
 void trace_init(void)
 {
-	trace_hypercalls |= cmdline_has("trace");
+	trace_hot |= cmdline_has("trace");
 }
 
 BUILD_ASSERT(sizeof(struct trace_entry) == 32);

@@ -38,7 +38,7 @@ int vcpu_create(struct domain *dom, u32 index)
 	arch_vcpu_init(v);
 	sched_vcpu_init(v);
 	mm_vcpu_init(v);
-	if (mm_wants_events(dom) || trace_hypercalls)
+	if (mm_wants_events(dom) || trace_hot)
 		v->exit_work |= WORK_SLOW;
 	atomic_store_release(&dom->vcpus[index], v);
 	dom->nr_vcpus++;

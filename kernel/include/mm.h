@@ -57,6 +57,7 @@ struct mm {
 	struct aspace *lru_first, *lru_last; /* most and least recently loaded */
 	struct aspace *spare;	/* unused objects */
 	struct aspace *initial; /* linear (walked domains) or explicit space */
+	u64 walk_gen; /* counts what ends the truth of a struct near; never 0 */
 	u64 *map_root;		/* explicit domains: the authoritative table AS_MAP edits */
 	struct table_set map_tables;
 	struct table_set object_pages; /* what struct aspaces are cut from */

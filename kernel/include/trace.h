@@ -18,9 +18,9 @@ struct trace_entry {
 	u16 vcpu;
 	u64 a, b;
 };
-/* Hypercalls are too hot to record always: with `trace` on the command line, and where there are race points. They
- * all go through C then. */
-extern bool trace_hypercalls;
+/* Hypercalls and injections are too hot to record always: with `trace` on the command line, and where there are
+ * race points. All entries go through C then. */
+extern bool trace_hot;
 void trace_init(void);
 
 void trace(enum trace_event event, u64 a, u64 b); /* domain and vCPU: the current ones */

@@ -193,13 +193,22 @@ void event_inject(struct vcpu *v, u64 vector, u64 error)
 	}
 	WRITE_ONCE(v->vcs->flags, flags & ~(u64)PV_VCS_IF);
 	count(CNT_INJECTIONS);
-	trace(TRACE_INJECT, vector, error);
+	if (unlikely(trace_hot))
+		trace(TRACE_INJECT, vector, error);
 }
 
 void event_inject_pf(struct vcpu *v, vaddr_t cr2, u64 error)
 {
 	WRITE_ONCE(v->vcs->cr2, cr2);
 	event_inject(v, EXC_PF, error);
+}
+
+bool event_is_quiet(const struct vcpu *v)
+{
+	const struct pv_vcs __guest *vcs = v->vcs;
+
+	return !(atomic_load_relaxed(&v->exit_work) & WORK_EVENTS) && !(READ_ONCE(vcs->flags) & PV_VCS_IP) &&
+	       !pending_in_page(vcs);
 }
 
 void event_check(struct vcpu *v)

@@ -231,7 +231,8 @@ void guest_eretu(struct vcpu *v)
 	v->regs.r11 = READ_ONCE(vcs->uframe.r11);
 	event_enter_user(v, gs_base);
 	prefill_hint(v);
-	event_check(v);
+	if (unlikely(!event_is_quiet(v)))
+		event_check(v);
 	leave(v);
 }
 
@@ -259,7 +260,8 @@ void guest_erets(struct vcpu *v)
 	v->regs.r11 = READ_ONCE(vcs->kframe.r11);
 	WRITE_ONCE(vcs->flags, flags | (rflags & PV_VCS_IF));
 	prefill_hint(v);
-	event_check(v);
+	if (unlikely(!event_is_quiet(v)))
+		event_check(v);
 	leave(v);
 }
 

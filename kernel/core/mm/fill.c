@@ -15,6 +15,7 @@
 #include "string.h"
 
 #define PREFILL_MAX 16u
+#define FILL_AROUND 7u
 #define KERNEL_SLOTS_MAX 8u /* that have something below, at a time: Linux uses 5 or 6 */
 #define LOW_SLOTS_MAX 16u   /* of one space; a program uses 2 to 6 */
 #define LEAF_BITS (PTE_P | PTE_U | PTE_A | PTE_D)
@@ -31,29 +32,38 @@ static bool slot_private(const struct aspace *as, u32 slot)
 	return slot < L4_SLOTS_LOW && bitmap_test(as->private, slot);
 }
 
-/* What the hardware gets; 0 if the frame cannot be made accessible. */
-static u64 make_leaf(struct domain *dom, const struct aspace *as, int view, vaddr_t va,
-		     const struct xlate *x)
+/* What the hardware gets for a frame, given its entry in the gfn map. */
+static inline u64 leaf_for(u64 entry, const struct aspace *as, int view, vaddr_t va, const struct xlate *x)
 {
-	u64 entry = gfn_lookup(&dom->mm, x->gfn), leaf = LEAF_BITS | (x->flags & PTE_NX);
-	mfn_t mfn = gfn_entry_mfn(entry);
+	u64 leaf = LEAF_BITS | (entry & PTE_ADDR) | (x->flags & PTE_NX);
 
-	if (unlikely(!entry)) {
-		if (as->kind == AS_EXPLICIT)
-			return 0;
-		mfn = mm_dummy(dom);
-		if (!mfn)
-			return 0;
-		dom->mm.absent_seen = true;
-		entry = GFN_WRITABLE;
-	}
-	if ((x->flags & PTE_W) && (entry & GFN_WRITABLE))
-		leaf |= PTE_W;
+	BUILD_ASSERT(GFN_WRITABLE == PTE_W << 3);
+	leaf |= x->flags & entry >> 3 & PTE_W;
 	if (unlikely(gfn_entry_state(entry) == GFN_IO))
 		leaf |= IO_BITS;
 	if (view == VIEW_KERNEL && (x->flags & PTE_U) && slot_private(as, l4_slot(va)))
 		leaf |= PTE_NX;
-	return leaf | mfn << PAGE_SHIFT;
+	return leaf;
+}
+
+/* The same for what has no frame; 0 if it cannot be made accessible. */
+static __noinline u64 leaf_for_absent(struct domain *dom, const struct aspace *as, int view, vaddr_t va,
+				      const struct xlate *x)
+{
+	mfn_t mfn = as->kind == AS_EXPLICIT ? 0 : mm_dummy(dom);
+
+	if (!mfn)
+		return 0;
+	dom->mm.absent_seen = true;
+	return leaf_for(gfn_entry(GFN_HOLE, mfn, true), as, view, va, x);
+}
+
+static inline u64 make_leaf(struct domain *dom, const struct aspace *as, int view, vaddr_t va,
+			    const struct xlate *x)
+{
+	u64 entry = gfn_lookup(&dom->mm, x->gfn);
+
+	return likely(entry) ? leaf_for(entry, as, view, va, x) : leaf_for_absent(dom, as, view, va, x);
 }
 
 /* ---- finding and making the way down ---- */
@@ -105,6 +115,7 @@ static u64 *private_l3(struct domain *dom, struct aspace *as, u32 slot, enum fil
 
 		if (!page)
 			return NULL;
+		near_forget(&dom->mm); /* the kernel view's leaves were the shared ones */
 		bitmap_set(as->private, slot);
 		atomic_store_release(e, ptr_to_paddr(page) | TABLE_BITS);
 	}
@@ -169,8 +180,8 @@ static bool large_fits(const struct mm *mm, const struct xlate *x)
 	return x->shift >= 21 && (gfn_leaf_entry(mm, x->gfn) & GFN_LEAF_CONTIG);
 }
 
-static enum fill_status install(struct domain *dom, struct aspace *as, int view, vaddr_t va,
-				const struct xlate *x, u64 leaf, u64 **slot)
+static enum fill_status install_far(struct domain *dom, struct aspace *as, int view, vaddr_t va,
+				    const struct xlate *x, u64 leaf, u64 **slot)
 {
 	struct table_set *set = is_kernel_half(va) ? &dom->mm.kernel_tables : &as->tables;
 	enum fill_status status = FILL_DONE;
@@ -202,6 +213,26 @@ static enum fill_status install(struct domain *dom, struct aspace *as, int view,
 	return FILL_DONE;
 }
 
+/* Puts a leaf where the hardware finds it; *slot: where that is. */
+static enum fill_status install(struct domain *dom, struct aspace *as, int view, vaddr_t va,
+				const struct xlate *x, u64 leaf, u64 **slot)
+{
+	struct near *n = near_of(as, va);
+	bool ours = x->shift == 12 && !kernel_only(as, va, x) && near_holds(&dom->mm, n, va);
+	u32 index = (u32)(va >> 12 & 511);
+	enum fill_status status;
+
+	if (likely(ours && n->leaves)) {
+		*slot = &n->leaves[index];
+		atomic_store_release(*slot, leaf);
+		return FILL_DONE;
+	}
+	status = install_far(dom, as, view, va, x, leaf, slot);
+	if (status == FILL_DONE && ours && near_holds(&dom->mm, n, va) && !slot_private(as, l4_slot(va)))
+		n->leaves = *slot - index;
+	return status;
+}
+
 u64 *leaf_find(struct domain *dom, struct aspace *as, int view, vaddr_t va, u8 *shift)
 {
 	u64 e = is_kernel_half(va) ? dom->mm.kernel_l4[l4_slot(va)] : as->l4[view][l4_slot(va)];
@@ -229,6 +260,43 @@ static void hide_from_user(struct domain *dom, struct aspace *as, vaddr_t va)
 
 	if (leaf)
 		WRITE_ONCE(*leaf, 0);
+}
+
+/*
+ * Up to count pages from va on that the guest's leaf table has, between two tables that are known. Only what is
+ * absent is filled, but for the first if `over` says that it has changed. Returns pages passed.
+ */
+static u32 fill_run(struct domain *dom, const struct aspace *as, const struct near *n, vaddr_t va, u32 count,
+		    bool over)
+{
+	u32 first = (u32)(va >> 12 & 511), end = MIN(first + count, 512u);
+	bool high = is_kernel_half(va);
+	struct xlate x;
+
+	for (u32 i = first; i < end; i++) {
+		u64 e = READ_ONCE(n->entries[i]), entry;
+
+		if ((e & (PTE_P | PTE_A)) != (PTE_P | PTE_A) || ((n->leaves[i] & PTE_P) && !(over && i == first)))
+			continue;
+		x.flags = (n->upper & e & (PTE_W | PTE_U)) | ((n->upper | e) & PTE_NX);
+		if (!(e & PTE_D))
+			x.flags &= ~PTE_W;
+		entry = gfn_lookup(&dom->mm, (e & PTE_ADDR) >> PAGE_SHIFT);
+		if (unlikely(!entry || (!high && !(x.flags & PTE_U))))
+			continue;
+		WRITE_ONCE(n->leaves[i], leaf_for(entry, as, VIEW_USER, va, &x));
+		dom->fills++;
+	}
+	return end - first;
+}
+
+/* Beside a page that was filled since the guest's tables had it already: there will be more, after a fork or an exec. */
+static void fill_around(struct domain *dom, struct aspace *as, vaddr_t va)
+{
+	const struct near *n = near_of(as, va);
+
+	if ((va >> 12 & 511) != 511 && near_holds(&dom->mm, n, va) && n->leaves)
+		(void)fill_run(dom, as, n, va + PAGE_SIZE, FILL_AROUND, false);
 }
 
 /* ---- the fault ---- */
@@ -293,6 +361,8 @@ static enum fault_result fill(struct vcpu *v, vaddr_t va, u64 access, u64 *p_bit
 	}
 	if (unlikely(kernel_only(va, &x)))
 		hide_from_user(dom, as, va);
+	else if (!is_kernel_half(va))
+		fill_around(dom, as, va);
 	dom->fills++;
 	count(CNT_FILLS);
 	return FAULT_RESUME;
@@ -319,71 +389,47 @@ enum fault_result mm_guest_fault(struct vcpu *v, vaddr_t va, u64 hw_error, u64 *
 
 /* ---- hints ---- */
 
-/* The guest pages after the one just filled, as long as both tables go on. Returns pages passed. */
-static u32 fill_run(struct domain *dom, struct aspace *as, vaddr_t va, u32 n, struct xlate *x,
-		    u64 *slot)
+/* One page whose tables are not known; pages passed. 0: no use to go on. */
+static u32 prefill_far(struct domain *dom, struct aspace *as, vaddr_t va)
 {
-	u32 room = 511 - (u32)(va >> 12 & 511), done;
-
-	for (done = 1; done < n && done <= room; done++) {
-		u64 e = READ_ONCE(x->entry[done]), leaf;
-
-		if ((slot[done] & PTE_P) || (e & (PTE_P | PTE_A)) != (PTE_P | PTE_A))
-			continue;
-		x->flags = (x->upper & e & (PTE_W | PTE_U)) | ((x->upper | e) & PTE_NX);
-		if (!(e & PTE_D))
-			x->flags &= ~PTE_W;
-		x->gfn = (e & PTE_ADDR) >> PAGE_SHIFT;
-		if (!is_kernel_half(va) && !(x->flags & PTE_U))
-			continue;
-		if (!gfn_lookup(&dom->mm, x->gfn))
-			continue;
-		leaf = make_leaf(dom, as, VIEW_USER, va + done * PAGE_SIZE, x);
-		WRITE_ONCE(slot[done], leaf);
-		dom->fills++;
-	}
-	return done;
-}
-
-/* One page and the run behind it; pages passed. 0: no use to go on. */
-static u32 prefill_at(struct vcpu *v, vaddr_t va, u32 n)
-{
-	struct domain *dom = v->dom;
-	struct aspace *as = v->as;
 	bool high = is_kernel_half(va);
+	int view = high ? VIEW_KERNEL : VIEW_USER;
 	struct xlate x;
-	u64 leaf, *slot;
+	u64 entry, *slot;
 
 	if (translate(dom, as, va, ACCESS_PEEK, &x) != WALK_OK || !x.entry)
 		return 1;
-	if (!(x.leaf & PTE_A) || (!high && !(x.flags & PTE_U)) || !gfn_lookup(&dom->mm, x.gfn))
+	entry = gfn_lookup(&dom->mm, x.gfn);
+	if (!(x.leaf & PTE_A) || (!high && !(x.flags & PTE_U)) || !entry)
 		return 1;
-	leaf = make_leaf(dom, as, high ? VIEW_KERNEL : VIEW_USER, va, &x);
-	if (!leaf || install(dom, as, high ? VIEW_KERNEL : VIEW_USER, va, &x, leaf, &slot) != FILL_DONE)
+	if (install(dom, as, view, va, &x, leaf_for(entry, as, view, va, &x), &slot) != FILL_DONE)
 		return 0;
 	dom->fills++;
-	if (x.shift != 12)
-		return 1;
-	return fill_run(dom, as, va, n, &x, slot);
+	return 1;
 }
 
 void mm_prefill(struct vcpu *v, vaddr_t va, u32 n)
 {
-	struct mm *mm = &v->dom->mm;
+	struct domain *dom = v->dom;
+	struct aspace *as = v->as;
 	u32 passed = 1;
 
 	n = MIN(n, PREFILL_MAX);
 	va &= PAGE_MASK;
-	spin_lock(&mm->lock);
-	if (v->as->detached)
+	spin_lock(&dom->mm.lock);
+	if (as->detached)
 		n = 0;
-	for (; n && passed; n -= passed, va += passed * PAGE_SIZE) {
-		if (va >= LOW_END && va < KERNEL_HALF)
-			break;
-		passed = prefill_at(v, va, n);
-		passed = MIN(passed, n);
+	while (n && passed && (va < LOW_END || va >= KERNEL_HALF)) {
+		const struct near *near = near_of(as, va);
+
+		if (likely(near_holds(&dom->mm, near, va) && near->leaves))
+			passed = fill_run(dom, as, near, va, n, true);
+		else
+			passed = prefill_far(dom, as, va);
+		n -= passed;
+		va += passed * PAGE_SIZE;
 	}
-	spin_unlock(&mm->lock);
+	spin_unlock(&dom->mm.lock);
 }
 
 size_t mm_guest_read(struct vcpu *v, vaddr_t va, void *buf, size_t n)

@@ -51,6 +51,7 @@ void gfn_set_nofail_locked(struct domain *dom, gfn_t gfn, u64 entry)
 
 	*slot &= ~GFN_LEAF_CONTIG;
 	((u64 *)*slot)[gfn & 511] = entry;
+	near_forget(&dom->mm);
 }
 
 void gfn_mark_contig_locked(struct domain *dom, gfn_t gfn)

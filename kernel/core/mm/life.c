@@ -73,6 +73,7 @@ int mm_init(struct domain *dom, u64 mem_pages, u64 kmem_pages, u32 vtlb_tables)
 	mm->kmem_quota = kmem_pages;
 	mm->vtlb_tables = vtlb_tables ? MAX(vtlb_tables, MIN_CAPACITY) : 0;
 	mm->kernel_root = NO_GFN;
+	mm->walk_gen = 1;
 	spin_lock(&mm->lock);
 	err = init_locked(dom);
 	spin_unlock(&mm->lock);

@@ -55,6 +55,20 @@ mfn_t mm_dummy(struct domain *dom);
 enum as_kind { AS_LINEAR, AS_EXPLICIT, AS_WALKED };
 enum { VIEW_KERNEL = MODE_KERNEL, VIEW_USER = MODE_USER };
 
+/*
+ * What a CPU would keep of upper levels (paging-structure caches): for 2 MiB, where the guest's leaf table stands
+ * and where ours. Leaf entries are always read anew. Good as long as nothing of the domain was flushed and its gfn
+ * map did not change: walk_gen.
+ */
+struct near {
+	u64 region; /* va >> 21 */
+	u64 gen;    /* mm.walk_gen when it was noted */
+	u64 *entries; /* guest's leaf table, through the direct map */
+	u64 upper;    /* flags of the levels above it */
+	u64 *leaves;  /* ours; NULL: not known */
+};
+#define NEAR_COUNT 4u
+
 struct aspace {
 	u64 *l4[2]; /* by view; the same page in an explicit space */
 	gfn_t root; /* walked: top table */
@@ -70,7 +84,24 @@ struct aspace {
 			  * low-half fault; not in the hash */
 	struct aspace *hash_next; /* or next spare one */
 	struct aspace *lru_next, *lru_prev; /* every space but the initial one */
+	struct near near[NEAR_COUNT];
 };
+
+static inline struct near *near_of(struct aspace *as, vaddr_t va)
+{
+	return &as->near[va >> 21 & (NEAR_COUNT - 1)];
+}
+
+static inline bool near_holds(const struct mm *mm, const struct near *n, vaddr_t va)
+{
+	return n->region == va >> 21 && n->gen == mm->walk_gen;
+}
+
+/* Whatever takes something away that a struct near may say calls this. */
+static inline void near_forget(struct mm *mm)
+{
+	mm->walk_gen++;
+}
 
 struct aspace *aspace_create(struct domain *dom, u32 kind); /* NULL: no kmem */
 void aspace_free(struct domain *dom, struct aspace *as);    /* unused; unlisted, its pages clean */

@@ -99,6 +99,7 @@ void tables_retire(struct domain *dom, struct table_set *set, u64 entry)
 {
 	mfn_t mfn = (entry & PTE_ADDR) >> PAGE_SHIFT;
 
+	near_forget(&dom->mm);
 	if (frame_of(mfn)->level == 1)
 		dom->mm.leaf_tables--;
 	set_remove(set, mfn);
@@ -258,6 +259,7 @@ bool tables_drop_low(struct domain *dom, struct aspace *as)
 	const struct vcpu *v = this_cpu()->current;
 	bool alone = as->users == 1 && v && v->as == as;
 
+	near_forget(&dom->mm);
 	if (unlikely(mm_audit_enabled))
 		audit_forget(dom, as, 0, 0);
 	for (u32 w = 0; w < 4; w++) {
@@ -285,6 +287,7 @@ void tables_drop_kernel(struct domain *dom)
 {
 	struct mm *mm = &dom->mm;
 
+	near_forget(mm);
 	if (unlikely(mm_audit_enabled))
 		audit_forget(dom, NULL, 0, 0);
 	for (u32 w = 0; w < 4; w++) {
@@ -437,6 +440,7 @@ bool tables_drop_range(struct domain *dom, struct aspace *as, vaddr_t start, vad
 			  false };
 	bool ok;
 
+	near_forget(mm);
 	if (unlikely(mm_audit_enabled))
 		audit_forget(dom, as, start, end);
 	if (as) {

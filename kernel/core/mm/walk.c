@@ -49,35 +49,14 @@ static bool may_access(u64 flags, vaddr_t va, u64 access, struct xlate *x)
 	return true;
 }
 
-static enum walk_result walk_guest(const struct mm *mm, gfn_t gfn, vaddr_t va, u64 access,
-				   struct xlate *x)
+/* The entry at p, with value e, maps the page of va; flags: of it and all levels above. */
+static enum walk_result use_leaf(u64 *p, u64 e, u64 flags, u8 shift, vaddr_t va, u64 access, struct xlate *x)
 {
-	u64 flags = PTE_W | PTE_U, need, e, *p;
-	u8 shift;
+	u64 need = PTE_A | ((access & ACCESS_WRITE) ? PTE_D : 0);
 
-	x->error = 0;
-	for (shift = 39;; shift -= 9) {
-		u64 ge = gfn_lookup(mm, gfn);
-
-		if (unlikely(gfn_entry_state(ge) != GFN_PRIVATE))
-			return WALK_FAULT;
-		p = (u64 *)mfn_ptr(gfn_entry_mfn(ge)) + (va >> shift & 511);
-		e = READ_ONCE(*p);
-		if (!(e & PTE_P))
-			return WALK_FAULT;
-		x->upper = flags;
-		flags = (flags & e & (PTE_W | PTE_U)) | ((flags | e) & PTE_NX);
-		if (shift == 12 || ((e & PTE_PS) && shift <= 30))
-			break;
-		if (unlikely(!(e & PTE_A)) && !(access & ACCESS_PEEK) &&
-		    !atomic_cmpxchg(p, &e, e | PTE_A))
-			return WALK_RETRY;
-		gfn = (e & PTE_ADDR) >> PAGE_SHIFT;
-	}
 	if (!may_access(flags, va, access, x))
 		return WALK_FAULT;
 	RACE_POINT();
-	need = PTE_A | ((access & ACCESS_WRITE) ? PTE_D : 0);
 	if ((e & need) != need && !(access & ACCESS_PEEK)) {
 		if (!atomic_cmpxchg(p, &e, e | need))
 			return WALK_RETRY;
@@ -93,8 +72,57 @@ static enum walk_result walk_guest(const struct mm *mm, gfn_t gfn, vaddr_t va, u
 	return WALK_OK;
 }
 
-enum walk_result translate(struct domain *dom, struct aspace *as, vaddr_t va, u64 access,
-			   struct xlate *x)
+static inline u64 flags_below(u64 upper, u64 e)
+{
+	return (upper & e & (PTE_W | PTE_U)) | ((upper | e) & PTE_NX);
+}
+
+/* From a leaf table that is known. Rights that do not suffice may have been raised further up since. */
+static enum walk_result walk_near(const struct near *n, vaddr_t va, u64 access, struct xlate *x)
+{
+	u64 *p = &n->entries[va >> 12 & 511], e = READ_ONCE(*p);
+
+	x->error = 0;
+	if (!(e & PTE_P))
+		return WALK_FAULT;
+	x->upper = n->upper;
+	return use_leaf(p, e, flags_below(n->upper, e), 12, va, access, x);
+}
+
+/* n: where to note the way to the leaf table, if all of it is marked as accessed. */
+static enum walk_result walk_guest(const struct mm *mm, gfn_t gfn, vaddr_t va, u64 access,
+				   struct near *n, struct xlate *x)
+{
+	u64 flags = PTE_W | PTE_U, peeked = PTE_A, e, *p;
+	u8 shift;
+
+	x->error = 0;
+	for (shift = 39;; shift -= 9) {
+		u64 ge = gfn_lookup(mm, gfn);
+
+		if (unlikely(gfn_entry_state(ge) != GFN_PRIVATE))
+			return WALK_FAULT;
+		p = (u64 *)mfn_ptr(gfn_entry_mfn(ge)) + (va >> shift & 511);
+		e = READ_ONCE(*p);
+		if (shift == 12 && (peeked & PTE_A))
+			*n = (struct near){ va >> 21, mm->walk_gen, p - (va >> 12 & 511), flags, NULL };
+		if (!(e & PTE_P))
+			return WALK_FAULT;
+		x->upper = flags;
+		flags = flags_below(flags, e);
+		if (shift == 12 || ((e & PTE_PS) && shift <= 30))
+			break;
+		if (access & ACCESS_PEEK)
+			peeked &= e;
+		else if (unlikely(!(e & PTE_A)) && !atomic_cmpxchg(p, &e, e | PTE_A))
+			return WALK_RETRY;
+		gfn = (e & PTE_ADDR) >> PAGE_SHIFT;
+	}
+	return use_leaf(p, e, flags, shift, va, access, x);
+}
+
+static __noinline enum walk_result translate_far(struct domain *dom, struct aspace *as, vaddr_t va, u64 access,
+						 struct near *n, struct xlate *x)
 {
 	struct mm *mm = &dom->mm;
 	gfn_t root = as->root;
@@ -106,10 +134,24 @@ enum walk_result translate(struct domain *dom, struct aspace *as, vaddr_t va, u6
 	else if (as->kind == AS_EXPLICIT)
 		return walk_explicit(dom, va, access, x);
 	for (u32 i = 0; i < WALK_ATTEMPTS; i++) {
-		enum walk_result r = walk_guest(mm, root, va, access, x);
+		enum walk_result r = walk_guest(mm, root, va, access, n, x);
 
 		if (likely(r != WALK_RETRY))
 			return r;
 	}
 	return WALK_RETRY;
+}
+
+enum walk_result translate(struct domain *dom, struct aspace *as, vaddr_t va, u64 access,
+			   struct xlate *x)
+{
+	struct near *n = near_of(as, va);
+
+	if (likely(near_holds(&dom->mm, n, va))) {
+		enum walk_result r = walk_near(n, va, access, x);
+
+		if (likely(r == WALK_OK || (r == WALK_FAULT && !x->error)))
+			return r;
+	}
+	return translate_far(dom, as, va, access, n, x);
 }

@@ -36,6 +36,8 @@ static inline bool addr_is_guests(u64 va)
 
 /* ---- event.c ---- */
 /* Switches the running vCPU from user to kernel mode or back: gs base, mode, virtual IF. */
+/* event_check() would change nothing. */
+bool event_is_quiet(const struct vcpu *v);
 void event_enter_kernel(struct vcpu *v);
 void event_enter_user(struct vcpu *v, u64 gs_base);
 /* Puts the vCPU at a handler: flags clean, selectors flat, rcx and r11 so that SYSRET fits. */
