@@ -218,7 +218,7 @@ static enum fill_status install(struct domain *dom, struct aspace *as, int view,
 				const struct xlate *x, u64 leaf, u64 **slot)
 {
 	struct near *n = near_of(as, va);
-	bool ours = x->shift == 12 && !kernel_only(as, va, x) && near_holds(&dom->mm, n, va);
+	bool ours = x->shift == 12 && !kernel_only(va, x) && near_holds(&dom->mm, n, va);
 	u32 index = (u32)(va >> 12 & 511);
 	enum fill_status status;
 
