@@ -66,6 +66,7 @@ static int setup(void **state)
 	(void)state;
 	board_reset();
 	host_cpu = &cpus[0];
+	host_cpu->stack_top = (u64)stack + sizeof(stack);
 	eois = calls = last_vector = 0;
 	due = false;
 	memset(stack, 0, sizeof(stack));
@@ -190,6 +191,8 @@ static void test_stack(void **state)
 	assert_int_equal(printed(chain(3, (u64)stack, 0)), 3); /* back to where it came from */
 	assert_int_equal(printed(chain(3, (u64)&stack[3], 0)), 3); /* called by nobody */
 	assert_int_equal(printed(chain(40, 0, 0)), 24);
+	host_cpu->stack_top = (u64)stack;
+	assert_int_equal(printed(chain(3, 0, 0)), 0); /* on no stack: a guest's rbp */
 	board_log[0] = '\0';
 	arch_print_backtrace(NULL); /* of the caller, whose frames are none of the kernel's */
 	assert_string_equal(board_log, "stack:\n");

@@ -259,7 +259,7 @@ static void test_prefill_gaps(void **state)
 		guest_map(&guest, root, KERNEL_VA + (i << 12), DATA + i, KRW);
 	}
 	load(root, 0);
-	touch(0x6000, HOST_WRITE);
+	touch(0x8000, HOST_WRITE);
 	fills = dom->fills;
 	mm_prefill(v, 0x1000, 8); /* not the kernel's, the absent one, nor the one that is there */
 	assert_int_equal(dom->fills, fills + 5);
