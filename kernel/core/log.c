@@ -62,7 +62,7 @@ static void ring_put_locked(const char *s, size_t n)
 	log.head += n;
 }
 
-/* Up to n bytes from *pos on, or from the oldest that is kept; *pos advances. */
+/* Up to n bytes from *pos on, or from the oldest that is kept, which *pos is then. */
 static size_t ring_get_locked(u64 *pos, char *buf, size_t n)
 {
 	size_t at, first;
@@ -76,7 +76,6 @@ static size_t ring_get_locked(u64 *pos, char *buf, size_t n)
 	first = MIN(n, LOG_RING_SIZE - at);
 	memcpy(buf, log.ring + at, first);
 	memcpy(buf + first, log.ring, n - first);
-	*pos += n;
 	return n;
 }
 
@@ -91,7 +90,7 @@ static bool show_piece(void)
 	lock();
 	n = ring_get_locked(&log.shown, piece, sizeof(piece));
 	unlock();
-	arch_console_write(piece, n);
+	atomic_store_relaxed(&log.shown, log.shown + arch_console_write(piece, n));
 	return n;
 }
 
@@ -195,6 +194,7 @@ size_t log_read(u64 *pos, char *buf, size_t n)
 {
 	spin_lock(&log.lock);
 	n = ring_get_locked(pos, buf, n);
+	*pos += n;
 	spin_unlock(&log.lock);
 	return n;
 }

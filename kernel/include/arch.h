@@ -94,7 +94,7 @@ void __noreturn arch_stop_this_cpu(void);
 
 /* ---- console sinks ---- */
 void arch_console_init(void);
-void arch_console_write(const char *s, size_t n);
+size_t arch_console_write(const char *s, size_t n); /* how many were taken: a slow line does not make anybody wait */
 void arch_console_uart(bool use);
 #define ARCH_UART_IRQ 4 /* interrupt line of that serial port */
 u16 arch_uart_port(void); /* first I/O port of the serial line found at boot, 0 = none */

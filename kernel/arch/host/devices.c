@@ -172,16 +172,19 @@ u16 arch_uart_port(void)
 }
 
 u64 host_shown;
+size_t host_shown_at_once = SIZE_MAX;
 
-void arch_console_write(const char *s, size_t n)
+size_t arch_console_write(const char *s, size_t n)
 {
 	static int wanted = -1;
 
+	n = n < host_shown_at_once ? n : host_shown_at_once;
 	host_shown += n;
 	if (wanted < 0)
 		wanted = getenv("HOST_LOG") != NULL;
 	if (wanted)
 		(void)fwrite(s, 1, n, stderr);
+	return n;
 }
 
 void arch_console_uart(bool use)

@@ -3,7 +3,7 @@
  * console.c - the three places the kernel can write to: port 0xE9 (QEMU's debug console, harmless
  * elsewhere), the first serial port if there is one, the VGA text screen if there is one.
  *
- * Callers hold the log's lock. No sink may hang: a serial port that stops taking bytes is given up.
+ * One caller at a time, see log.c. No sink may hang: a serial port that stops taking bytes is given up.
  */
 #include "arch.h"
 #include "cpu.h"
@@ -38,14 +38,27 @@ static bool uart_probe(void)
 	return true;
 }
 
+static bool uart_ready(void)
+{
+	static u32 asked;
+
+	if (inb(UART + 5) & 0x20) {
+		asked = 0;
+		return true;
+	}
+	if (++asked == 1000000)
+		uart_present = false;
+	cpu_relax();
+	return false;
+}
+
+/* The line was ready; behind a return it is again after a character's time. */
 static void uart_put(char c)
 {
-	for (u32 i = 0; !(inb(UART + 5) & 0x20); i++) {
-		if (i == 1000000) {
-			uart_present = false;
-			return;
-		}
-		cpu_relax();
+	if (c == '\n') {
+		outb(UART, '\r');
+		while (!uart_ready() && uart_present)
+			;
 	}
 	outb(UART, (u8)c);
 }
@@ -145,16 +158,19 @@ void arch_console_uart(bool use)
 	uart_ours = use;
 }
 
-void arch_console_write(const char *s, size_t n)
+size_t arch_console_write(const char *s, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		outb(0xe9, (u8)s[i]);
+	size_t i;
+
+	for (i = 0; i < n; i++) {
 		if (uart_present && uart_ours) {
-			if (s[i] == '\n')
-				uart_put('\r');
+			if (!uart_ready())
+				break;
 			uart_put(s[i]);
 		}
+		outb(0xe9, (u8)s[i]);
 		if (vga_present)
 			vga_put(s[i]);
 	}
+	return i;
 }

@@ -60,6 +60,7 @@ const struct fail_site *host_fail_disarm(void);
 void host_event(struct vcpu *v); /* what every entry that is no hidden fill does */
 extern u64 host_ns; /* the clock */
 extern u64 host_shown; /* characters the sinks of the log have had */
+extern size_t host_shown_at_once; /* how many they take in one piece */
 extern __thread u64 host_faults; /* page faults this CPU took */
 
 #endif
