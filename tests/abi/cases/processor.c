@@ -390,11 +390,32 @@ PV_DRIVER_TEST(vector_state_private, "PVABI-ISO-002.1",
 	side_by_side();
 }
 
+static bool tls_there(void)
+{
+	u64 limit;
+	bool loaded;
+
+	__asm__ volatile("lsl %2, %0; setz %1" : "=r"(limit), "=qm"(loaded) : "r"((u64)TLS_SELECTOR(0)) : "cc");
+	return loaded;
+}
+
+/* What RDTSCP says, where the processor has it. */
+static u32 tsc_aux(u32 otherwise)
+{
+	u32 aux;
+
+	if (!(cpuid(0x80000001, 0).edx >> 27 & 1))
+		return otherwise;
+	__asm__ volatile("rdtscp" : "=c"(aux)::"eax", "edx");
+	return aux;
+}
+
 static void set_segments(void)
 {
 	static u64 cell = 0x1111;
 	u64 got;
 
+	CHECK_OK(OP(SEG_CTL, SET_CPUNODE, 0, 7));
 	CHECK_OK(OP(SEG_CTL, LOAD_TLS, DESC((u64)&cell, 0xfff, DATA3, FLAG_32 | FLAG_G), 0, 0));
 	__asm__ volatile("mov %0, %%fs" ::"r"((u16)TLS_SELECTOR(0)));
 	CHECK_OK(OP(VCPU_SETUP, SET_KERNEL_GS, (u64)&cell));
@@ -404,6 +425,8 @@ static void set_segments(void)
 		CHECK_EQ(got, 0x1111);
 		__asm__ volatile("mov %%gs:0, %0" : "=r"(got));
 		CHECK_EQ(got, 0x1111);
+		CHECK(tls_there());
+		CHECK_EQ(tsc_aux(7), 7);
 		OP(VCPU_CTL, YIELD, PV_SELF);
 	}
 }
@@ -417,9 +440,13 @@ static void use_other_segments(void)
 	__asm__ volatile("mov %%fs, %0" : "=r"(selector));
 	CHECK_EQ(selector & ~3, 0);
 	CHECK_OK(OP(VCPU_SETUP, SET_KERNEL_GS, (u64)&cell));
+	CHECK_EQ(tsc_aux(0), 0);
+	CHECK_OK(OP(SEG_CTL, SET_CPUNODE, 0, 9));
 	for (u32 i = 0; i < 300; i++) {
 		__asm__ volatile("mov %%gs:0, %0" : "=r"(got));
 		CHECK_EQ(got, 0x2222);
+		CHECK(!tls_there());
+		CHECK_EQ(tsc_aux(9), 9);
 		OP(VCPU_CTL, YIELD, PV_SELF);
 	}
 }
