@@ -20,15 +20,20 @@
 PV_TEST(tls_accepts, "PVABI-SEG-001.1")
 {
 	u64 data = DESC(0x12345000, 0xfffff, DATA3, FLAG_32 | FLAG_G);
-	u16 old, got;
+	u16 old, old_ds, got, got_ds;
 
 	CHECK_OK(OP(SEG_CTL, LOAD_TLS, data, 0, DESC(0, 0xfffff, CODE3, FLAG_32 | FLAG_G)));
 	__asm__ volatile("mov %%es, %0" : "=r"(old));
+	__asm__ volatile("mov %%ds, %0" : "=r"(old_ds));
 	__asm__ volatile("mov %0, %%es" ::"r"((u16)TLS_SELECTOR(0)));
+	__asm__ volatile("mov %0, %%ds" ::"r"((u16)TLS_SELECTOR(2)));
 	HC(WAIT, 0, clock_ns() + MS); /* survives a switch */
 	__asm__ volatile("mov %%es, %0" : "=r"(got));
+	__asm__ volatile("mov %%ds, %0" : "=r"(got_ds));
 	__asm__ volatile("mov %0, %%es" ::"r"(old));
+	__asm__ volatile("mov %0, %%ds" ::"r"(old_ds));
 	CHECK_EQ(got, TLS_SELECTOR(0));
+	CHECK_EQ(got_ds, TLS_SELECTOR(2));
 	CHECK_OK(OP(SEG_CTL, LOAD_TLS, 0, 0, 0));
 }
 
@@ -335,6 +340,11 @@ PV_TEST(cpuid_tells_truth, "PVABI-CPU-004.1")
 	if (!osxsave) {
 		CHECK_EQ(cpuid(1, 0).ecx & 1u << 28, 0); /* AVX */
 		CHECK_EQ(cpuid(0xd, 0).eax, 0);
+	} else {
+		u32 enabled, high;
+
+		__asm__ volatile("xgetbv" : "=a"(enabled), "=d"(high) : "c"(0));
+		CHECK_EQ(enabled, cpuid(0xd, 0).eax); /* a domain without a kernel of its own has all of it at once */
 	}
 }
 
