@@ -379,6 +379,9 @@ static void io_apics_and_faults(void)
 	arch_iommu_init();
 	assert_int_equal(arch_iommu_levels(), 4);
 	assert_true(arch_iommu_covers(0));
+	assert_int_equal(played[0].commands[0][0], 1 | 1 << 4); /* whatever it remembers from before is forgotten */
+	assert_int_equal(played[0].commands[1][0], 2 | 1 << 4);
+	assert_int_equal(played[0].commands[2][0], 4);
 	assert_true(vtd_ioapic_source(5, &source));
 	assert_int_equal(source, 0xff00);
 	assert_false(vtd_ioapic_source(6, &source));

@@ -48,7 +48,7 @@ TESTS = (*QUICK, "system.boot.doors", "system.boot.timer", "system.boot.poweroff
          "system.boot.cpu-qemu64", "system.toy.qemu64", "abi.general", "abi.events-1", "abi.events-2", "abi.walked-1",
          "abi.walked-2", "abi.devices-iommu", "abi.vcpus", "abi.every-call-1", "abi.advisories", "abi.smap",
          "system.toy.vtlb-0", "abi.domains", "abi.memory", "abi.hostile", "abi.cpu-EPYC", "abi.events-1-2cpu",
-         "abi.events-2-2cpu")
+         "abi.events-2-2cpu", *(f"abi.every-call-{part}" for part in range(2, 7)))
 # Host tests by the files of the kernel they are built from.
 ON_HOST = {"test_apic": "ioapic lapic", "test_clock": "clock", "test_cpu": "console cpuid power",
            "test_start": "boot cpu_features platform pvh smp", "test_boot": "cpu_features", "test_traps": "traps",
