@@ -128,8 +128,8 @@ def default_damaged_directory(system):
         image.write_bytes(data)
         for _ in range(2):
             boot(system, where, "cat /disk/f; ls /disk/d; echo x > /disk/new; ls /disk/new")
-            system.said(r"^vm1\| kept$", r"EXT4-fs error .*Directory block failed checksum", r"Remounting filesystem read-only",
-                        r"^vm1\| ls: /disk/new: ")
+            system.said(r"^vm1\| kept$", r"EXT4-fs error .*Directory block failed checksum",
+                        r"Remounting filesystem read-only", r"^vm1\| ls: /disk/new: ")
 
 
 @case

@@ -40,6 +40,24 @@ def peers_hostile_front_2cpu(system):
     hostile_front(system, 2, 20, 2)
 
 
+@case
+def peers_neighbour(system):
+    """What a request costs a neighbour is the same within a tenth, be the other one hostile or not there."""
+    own = {}
+    for evil in (False, True):
+        domains = [service("front", "writes=6000 seed=2", kernel="stampfront.elf"), service("disk", kernel="blkd.elf"),
+                   link("front", "disk", size="1M")]
+        if evil:
+            domains += [service("evil", "seed=3 rounds=1000000", kernel="evilblk.elf"), link("evil", "disk", size="1M")]
+        system.boot(system.image(*domains), append="exit-with=front", mem=256, icount=True, owners=True)
+        system.healthy()
+        requests = sum(map(int, re.search(r"(\d+) writes acknowledged, (\d+) reads", system.result.text).groups()))
+        own[evil] = system.result.owners[1] / requests
+    print(f"instructions of its own per request: alone {own[False]:.0f}, beside a hostile one {own[True]:.0f}")
+    if own[True] > own[False] * 1.1:
+        raise Wrong("a hostile neighbour costs more than a tenth")
+
+
 # ---- back ends ----
 
 GOOD = 24576  # sectors of the honest disk: no other has so many
@@ -47,7 +65,8 @@ LIARS = {f"liar{i}": words for i, words in enumerate((
     "deed=D1", "deed=D1 after=0", "deed=D2", "deed=D3", "deed=D3 after=3", "deed=D4", "deed=D5", "deed=D5 after=0",
     "deed=D6", "deed=D6 after=0", "deed=D7", "deed=D8", "deed=D8 after=2"))}
 # Each disk there is, is read and written; what that comes to is not asked. Then the honest one must do its work.
-USE = "until good=$(grep -lx {0} /sys/block/vd*/size 2>/dev/null | cut -d/ -f4) && [ x$good != x ]; do sleep 1; done; sleep 2; " \
+USE = "until good=$(grep -lx {0} /sys/block/vd*/size 2>/dev/null | cut -d/ -f4) && [ x$good != x ]; do " \
+      "sleep 1; done; sleep 2; " \
       "for d in /sys/block/vd*; do d=${{d##*/}}; [ $d = $good ] && continue; " \
       "for i in 1 2 3; do dd if=/dev/$d of=/dev/null bs=4k count=64 iflag=direct 2>/dev/null & " \
       "dd if=/dev/zero of=/dev/$d bs=16k count=32 oflag=direct 2>/dev/null & done; done; sleep 3; ".format(GOOD)
@@ -67,6 +86,23 @@ def peers_hostile_back(system):
     system.healthy()
     system.said(r"^vm1\| honest-42", r"liar10 stopped: fault: vector 14")  # D7 falls over its own store
     system.never(r"vm1\| .*(general protection|Call Trace|KASAN|UBSAN)", r"disk stopped", r"liar[^1][0-9]? stopped")
+
+
+@case
+def peers_lying_card(system):
+    """D9: a card that promises checksums, segments and buffers that are not so. The VM drops it all and its other
+    card works."""
+    cards = [link(name, back, kind="net", ip=ip) for name, back, ip in (
+        ("vm1", "liar", "10.1.0.1/24"), ("vm1", "net", "10.0.0.1/24"), ("vm2", "net", "10.0.0.2/24"))]
+    up = "until ip addr show eth{} 2>/dev/null | grep -q inet; do sleep 1; done; "
+    run = up.format(0) + up.format(1) + "sleep 8; ping -c 3 vm2; ping -c 1 -W 1 10.1.0.9; " \
+          "cat /sys/class/net/eth*/statistics/rx_packets"
+    system.boot(system.image(harness.vm("vm1", run), harness.vm("vm2", "sleep 100000"),
+                             service("liar", kernel="evilcard.elf"), service("net", kernel="netd.elf"), *cards),
+                append="exit-with=vm1", mem=512)
+    system.healthy()
+    system.said(r"^liar\| \d+0000 frames that lie", r"^vm1\| 3 packets transmitted, 3 packets received")
+    system.never(r"vm1\| .*(general protection|Call Trace|KASAN|UBSAN)", r"liar stopped")
 
 
 @case
