@@ -3,7 +3,8 @@
  * Fuzzes the firewall: an input is a sequence of frames of both sides, mostly nearly right ones, with time
  * passing in between. What must hold, by code of this file alone:
  *
- *	- inside, nothing arrives but ARP, pings answered, and answers of remotes a packet had been sent to;
+ *	- inside, nothing arrives but ARP, pings answered, answers of remotes a packet had been sent to, and errors
+ *	  about such packets;
  *	- outside, every packet is from the one address, and to where the policy allows;
  *	- sums that were right are right; no more connections than there may be.
  */
@@ -75,6 +76,14 @@ static void check_inside(const uint8_t *ip)
 		return;
 	}
 	insist(from == OUTSIDE || waited);
+	if (ip[9] == 1 && ip[20] != 0) {
+		insist(ip[20] == 3 || ip[20] == 11 || ip[20] == 12);
+		insist(get32(ip + 16) == get32(ip + 28 + 12)); /* it is told of its own packet */
+		for (unsigned i = 0; i < 4; i++)
+			if (get32(ip + 28 + 16) == remote(i))
+				insist(remote_seen[i]);
+		return;
+	}
 	for (unsigned i = 0; i < 4; i++)
 		if (get32(ip + 12) == remote(i))
 			insist(remote_seen[i]);
@@ -144,6 +153,24 @@ static uint32_t make_arp(void)
 	return 42;
 }
 
+/* An error about something the firewall may have sent; the length of the packet. */
+static unsigned make_error(uint8_t *ip)
+{
+	static const uint8_t types[] = { 3, 11, 12, 5 }, protos[] = { 6, 17, 1, 6 };
+	uint8_t *quoted = ip + 28;
+
+	ip[20] = types[take(1) & 3];
+	quoted[0] = 0x45;
+	quoted[9] = protos[take(1) & 3];
+	put32(quoted + 12, FW_OUT);
+	put32(quoted + 16, remote(take(1)));
+	quoted[20] = 8;
+	put16(quoted + (quoted[9] == 1 ? 24 : 20), take(1) & (quoted[9] == 1 ? 3 : 127));
+	put16(quoted + 22, take(1) & 127);
+	put16(ip + 2, 56);
+	return 56;
+}
+
 static uint32_t make_packet(unsigned what)
 {
 	static const uint8_t protos[] = { 6, 17, 1, 6 };
@@ -169,6 +196,8 @@ static uint32_t make_packet(unsigned what)
 		ip[20] = from == INSIDE ? 8 : 0;
 		ip[21] = 0;
 		put16(ip + 24, take(1) & 3);
+		if (from == OUTSIDE && (what & 4))
+			len = make_error(ip);
 	}
 	put16(check, 0);
 	put16(check, ~body_sum(ip, len - 20) & 0xffff);

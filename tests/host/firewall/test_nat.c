@@ -262,6 +262,76 @@ static void lifetimes(void **state)
 	expect_nothing();
 }
 
+/* Errors about what was sent come to who sent it, and quote what he sent; others do not come at all. */
+static void errors(void **state)
+{
+	static const uint8_t protos[] = { PROTO_TCP, PROTO_UDP, PROTO_ICMP };
+	static const uint8_t types[] = { ICMP_UNREACHABLE, ICMP_EXPIRED, ICMP_PARAMETER };
+	uint8_t original[28];
+
+	(void)state;
+	begin(EVERYTHING);
+	make_tcp(VM, 4000, WEB, 80, TCP_SYN); /* takes the port, so that VM2 gets another */
+	put_in(INSIDE);
+	for (unsigned i = 0; i < 9; i++) {
+		uint64_t until;
+
+		if (protos[i % 3] == PROTO_ICMP)
+			make_echo(VM2, WEB, 4000, false);
+		else
+			make(protos[i % 3], VM2, 4000, WEB, 80, 10);
+		memcpy(original, frame + 14, 28);
+		put_in(INSIDE);
+		assert_int_equal(sent_count, 1);
+		until = router.nat.flows[1 + i % 3].until;
+		now++;
+		make_error(IP4(192, 0, 2, 1), FW_OUT, types[i / 3]);
+		put_in(OUTSIDE);
+		assert_int_equal(sent_count, 1);
+		assert_int_equal(sent_side, INSIDE);
+		expect(INSIDE, IP4(192, 0, 2, 1), 0, VM2, 0);
+		assert_int_equal(sent[34], types[i / 3]);
+		assert_int_equal(get16(sent + 40), 1300);
+		original[8]--; /* one router on its way */
+		assert_memory_equal(sent + 42, original, 10);
+		assert_memory_equal(sent + 42 + 12, original + 12, 8);
+		if (protos[i % 3] == PROTO_ICMP)
+			assert_int_equal(get16(sent + 42 + 24), 4000);
+		else
+			assert_memory_equal(sent + 42 + 20, original + 20, 4);
+		assert_int_equal(until, router.nat.flows[1 + i % 3].until);
+	}
+	make_tcp(VM, 4000, WEB, 80, TCP_ACK);
+	put_in(INSIDE);
+	make_error(WEB, FW_OUT, ICMP_UNREACHABLE);
+	put32(frame + 42 + 16, WEB + 1); /* about what was not sent */
+	seal();
+	put_in(OUTSIDE);
+	expect_nothing();
+	make_error(WEB, FW_OUT, ICMP_UNREACHABLE);
+	put32(frame + 42 + 12, VM); /* about what did not come from here */
+	seal();
+	put_in(OUTSIDE);
+	expect_nothing();
+	make_error(WEB, FW_OUT, ICMP_UNREACHABLE);
+	frame[42] = 0x46;
+	seal();
+	put_in(OUTSIDE);
+	expect_nothing();
+	make_error(WEB, FW_OUT, 5); /* a redirect */
+	put_in(OUTSIDE);
+	expect_nothing();
+	make_error(WEB, FW_OUT, ICMP_UNREACHABLE); /* cut short */
+	put16(frame + 16, 20 + 8 + 27);
+	frame_len--;
+	seal();
+	put_in(OUTSIDE);
+	expect_nothing();
+	make_error(VM, WEB, ICMP_UNREACHABLE); /* of a station inside: not out */
+	put_in(INSIDE);
+	expect_nothing();
+}
+
 /* A firewall that was started anew knows no connection; one that goes on from inside keeps its port. */
 static void picks_up(void **state)
 {
@@ -280,6 +350,7 @@ int main(void)
 		cmocka_unit_test(wrong_stays_wrong), cmocka_unit_test(unasked),
 		cmocka_unit_test(ports),	  cmocka_unit_test(bounds),
 		cmocka_unit_test(lifetimes),	  cmocka_unit_test(picks_up),
+		cmocka_unit_test(errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,16 @@ void make_echo(uint32_t from, uint32_t to, unsigned id, bool reply)
 	seal();
 }
 
+void make_error(uint32_t from, uint32_t to, unsigned type)
+{
+	make(PROTO_ICMP, from, 0, to, 0, 28);
+	frame[34] = (uint8_t)type;
+	frame[35] = 4;
+	put16(frame + 40, 1300); /* the MTU that it would have to fit */
+	memcpy(frame + 42, sent + 14, 28);
+	seal();
+}
+
 void make_arp(bool inside, unsigned op, const uint8_t *mac, uint32_t own, uint32_t target)
 {
 	static const uint8_t fixed[] = { 0, 1, 8, 0, 6, 4, 0 };

@@ -39,6 +39,8 @@ void make(uint8_t proto, uint32_t from, unsigned from_port, uint32_t to, unsigne
 	  unsigned payload);
 void make_tcp(uint32_t from, unsigned from_port, uint32_t to, unsigned to_port, uint8_t flags);
 void make_echo(uint32_t from, uint32_t to, unsigned id, bool reply);
+/* An ICMP error of somebody to the firewall, about a packet that `sent` is a copy of. */
+void make_error(uint32_t from, uint32_t to, unsigned type);
 void make_arp(bool inside, unsigned op, const uint8_t *mac, uint32_t own, uint32_t target);
 
 /* Sums of the frame being made, after it was changed. */

@@ -225,6 +225,26 @@ bool nat_out(struct nat *nat, struct packet *packet, uint64_t now)
 	return true;
 }
 
+/* The connection of the packet that an ICMP error is about; it does not live longer for that. */
+static bool error_in(struct nat *nat, struct packet *packet, uint64_t now)
+{
+	struct nat_flow key = {
+		.proto = packet->quoted_proto, .remote = packet->quoted_target,
+		.remote_port = packet->quoted_to, .outside_port = packet->quoted_from,
+	};
+	struct nat_flow *flow = NULL;
+
+	if (packet->target == nat->outside && packet->quoted_source == nat->outside)
+		flow = find_in(nat, &key, now);
+	if (!flow) {
+		nat->counters.unasked++;
+		return false;
+	}
+	packet_set_target(packet, flow->inside, packet->to);
+	packet_set_quoted_source(packet, flow->inside, flow->inside_port);
+	return true;
+}
+
 bool nat_in(struct nat *nat, struct packet *packet, uint64_t now)
 {
 	struct nat_flow key = {
@@ -233,6 +253,8 @@ bool nat_in(struct nat *nat, struct packet *packet, uint64_t now)
 	};
 	struct nat_flow *flow = NULL;
 
+	if (packet->quoted)
+		return error_in(nat, packet, now);
 	if (packet->target == nat->outside &&
 	    (packet->proto != PROTO_ICMP || packet->icmp == ICMP_ECHO_REPLY))
 		flow = find_in(nat, &key, now);

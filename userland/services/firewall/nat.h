@@ -68,7 +68,8 @@ void nat_init(struct nat *nat, uint32_t outside, uint32_t seed);
  * room for another connection. */
 bool nat_out(struct nat *nat, struct packet *packet, uint64_t now) __attribute__((warn_unused_result));
 
-/* A packet on its way in: its target is changed. False: it answers nothing. */
+/* A packet on its way in: its target is changed, and what it quotes. False: it answers nothing, or is about
+ * nothing that was sent. */
 bool nat_in(struct nat *nat, struct packet *packet, uint64_t now) __attribute__((warn_unused_result));
 
 #endif

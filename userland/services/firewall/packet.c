@@ -61,6 +61,32 @@ static const char *parse_udp(struct packet *packet, uint32_t len)
 	return NULL;
 }
 
+static bool is_error(uint8_t type)
+{
+	return type == ICMP_UNREACHABLE || type == ICMP_EXPIRED || type == ICMP_PARAMETER;
+}
+
+/* The packet an ICMP error is about: its IPv4 header and 8 bytes, which is where its ports are. */
+static const char *parse_quoted(struct packet *packet, uint32_t len)
+{
+	uint8_t *ip = packet->body + ICMP_BYTES, *body = ip + IP_BYTES;
+
+	if (len < ICMP_BYTES + IP_BYTES + ICMP_BYTES || ip[0] != 0x45 || (get16(ip + 6) & 0x1fff))
+		return "ICMP about something unknown";
+	packet->quoted_proto = ip[9];
+	packet->quoted_source = get32(ip + 12);
+	packet->quoted_target = get32(ip + 16);
+	packet->quoted_from_at = body;
+	if (ip[9] == PROTO_ICMP && body[0] == ICMP_ECHO)
+		packet->quoted_from_at = body + 4;
+	else if (ip[9] != PROTO_TCP && ip[9] != PROTO_UDP)
+		return "ICMP about another protocol";
+	packet->quoted_from = get16(packet->quoted_from_at);
+	packet->quoted_to = ip[9] == PROTO_ICMP ? 0 : get16(body + 2);
+	packet->quoted = ip;
+	return NULL;
+}
+
 static const char *parse_icmp(struct packet *packet, uint32_t len)
 {
 	uint8_t *icmp = packet->body;
@@ -68,10 +94,12 @@ static const char *parse_icmp(struct packet *packet, uint32_t len)
 	if (len < ICMP_BYTES)
 		return "ICMP cut short";
 	packet->icmp = icmp[0];
-	if ((icmp[0] != ICMP_ECHO && icmp[0] != ICMP_ECHO_REPLY) || icmp[1] != 0)
-		return "ICMP that is no echo";
 	packet->check = icmp + 2;
 	packet->from_at = packet->to_at = icmp + 4;
+	if (is_error(icmp[0]))
+		return parse_quoted(packet, len);
+	if ((icmp[0] != ICMP_ECHO && icmp[0] != ICMP_ECHO_REPLY) || icmp[1] != 0)
+		return "ICMP that is neither echo nor error";
 	return NULL;
 }
 
@@ -113,6 +141,7 @@ const char *packet_parse(struct packet *packet)
 	packet->body = ip + IP_BYTES;
 	packet->proto = ip[9];
 	packet->flags = packet->icmp = 0;
+	packet->quoted = NULL;
 	packet->source = get32(ip + 12);
 	packet->target = get32(ip + 16);
 	why = parse_body(packet, total - IP_BYTES);
@@ -155,6 +184,19 @@ void packet_set_target(struct packet *packet, uint32_t address, uint16_t port)
 	translate(packet, packet->ip + 16, packet->to_at, address, port);
 	packet->target = address;
 	packet->to = port;
+}
+
+/* The sum over the quoted header stays, with its checksum adjusted: only the port is left to be told. */
+void packet_set_quoted_source(struct packet *packet, uint32_t address, uint16_t port)
+{
+	uint8_t *ip = packet->quoted;
+
+	adjust32(ip + 10, packet->quoted_source, address);
+	put32(ip + 12, address);
+	adjust16(packet->check, packet->quoted_from, port);
+	put16(packet->quoted_from_at, port);
+	packet->quoted_source = address;
+	packet->quoted_from = port;
 }
 
 bool packet_age(struct packet *packet)

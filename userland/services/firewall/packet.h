@@ -26,7 +26,10 @@
 #define TCP_ACK 16u
 
 #define ICMP_ECHO_REPLY 0u
+#define ICMP_UNREACHABLE 3u
 #define ICMP_ECHO 8u
+#define ICMP_EXPIRED 11u
+#define ICMP_PARAMETER 12u
 
 struct packet {
 	uint8_t bytes[PACKET_MAX];
@@ -40,6 +43,12 @@ struct packet {
 	uint16_t from, to;     /* ports; of an ICMP echo its identifier, for both */
 	uint8_t *check;	       /* the checksum that covers ports and, but for ICMP, addresses */
 	uint8_t *from_at, *to_at;
+	/* An ICMP error, else NULL: the IPv4 header it quotes, of a packet that came from where it goes. */
+	uint8_t *quoted;
+	uint8_t quoted_proto;
+	uint32_t quoted_source, quoted_target;
+	uint16_t quoted_from, quoted_to;
+	uint8_t *quoted_from_at;
 };
 
 static inline uint16_t get16(const uint8_t *at)
@@ -65,14 +74,17 @@ static inline void put32(uint8_t *at, uint32_t value)
 }
 
 /*
- * Is this frame a whole TCP segment, UDP datagram or ICMP echo over IPv4? NULL, or why it is nothing a router
- * here forwards: fragments, IP options and other protocols are not.
+ * Is this frame a whole TCP segment, UDP datagram, ICMP echo, or an ICMP error about one of them, over IPv4?
+ * NULL, or why it is nothing a router here forwards: fragments, IP options and other protocols are not.
  */
 const char *packet_parse(struct packet *packet);
 
 /* Changes of a parsed packet that keep its checksums as right, or as wrong, as they were. */
 void packet_set_source(struct packet *packet, uint32_t address, uint16_t port);
 void packet_set_target(struct packet *packet, uint32_t address, uint16_t port);
+
+/* Of an ICMP error: whom the quoted packet came from. */
+void packet_set_quoted_source(struct packet *packet, uint32_t address, uint16_t port);
 
 /* One router less to go. False: it must not be forwarded any more. */
 bool packet_age(struct packet *packet);

@@ -94,6 +94,8 @@ static void from_inside(struct router *r, uint64_t now)
 		r->counters.forged++;
 		return;
 	}
+	if (packet->quoted) /* what comes in for a station it takes, or is silent */
+		return;
 	if (packet->target == r->config.nets[INSIDE].address) {
 		if (packet->proto != PROTO_ICMP || packet->icmp != ICMP_ECHO)
 			return;
