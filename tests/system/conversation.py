@@ -14,6 +14,7 @@ import tempfile
 
 from harness import ROOT, Wrong, schema, status
 from medium import plug_all
+from ringfence import cards
 from talk import ESCAPE, Talk, want
 
 CASES = {}
@@ -228,11 +229,14 @@ def link_outlives_reboot(boot):
 
 @case
 def default_system(boot):
-    """What `./ringfence run` boots: each VM has a disk and a network, and both servers can be restarted."""
+    """What `./ringfence run` boots: each VM has a disk and a network with a way out, and the servers can be
+    restarted."""
     text = (ROOT / "images" / "dev.toml").read_text()
+    manifest = schema.parse(text)
+    cards_of = [word for card in manifest.cards for word in cards.qemu_arguments(card, True)]
     with tempfile.TemporaryDirectory(prefix="talk") as where:
         talk_to_default_system(boot(text=text, mem=512, iommu=True,
-                                    extra=plug_all(schema.parse(text), pathlib.Path(where))))
+                                    extra=[*plug_all(manifest, pathlib.Path(where)), *cards_of]))
 
 
 def talk_to_default_system(t):
@@ -242,15 +246,17 @@ def talk_to_default_system(t):
     t.type("echo kept > /disk/f && sync && mount | grep -q '/dev/vda on /disk type ext4' && echo mounted-$((6*7))\r")
     t.expect("mounted-42")
     t.shell()
-    for link in ("disk1", "disk2", "card1", "card2"):
+    for link in ("disk1", "disk2", "card1", "card2", "inside", "outside"):
         want(re.search(rf"{link} .* up, epoch 1", t.command("links")), f"{link} is not up")
-    for server in ("disk", "net"):
+    for server in ("disk", "net", "uplink"):
         t.command(f"restart {server}")
-    for line in ("disk1            vm1 -> disk  up, epoch 2", "card2            vm2 -> net  up, epoch 2"):
+    for line in ("disk1            vm1 -> disk  up, epoch 2", "card2            vm2 -> net  up, epoch 2",
+                 "outside          firewall -> uplink  up, epoch 2"):
         t.until("links", line)
     t.type(ESCAPE + "1")
-    t.type("umount /disk; mount /dev/vda /disk && cat /disk/f; ping -c 3 vm2; echo after-$((6*7))\r")
-    t.expect(r"kept\r\n(?s:.)*[1-3] packets received(?s:.)*after-42")
+    t.type("umount /disk; mount /dev/vda /disk && cat /disk/f; ping -c 3 vm2; ping -c 3 firewall; "
+           "echo after-$((6*7))\r")
+    t.expect(r"kept\r\n(?s:.)*[1-3] packets received(?s:.)*[1-3] packets received(?s:.)*after-42")
     t.type(ESCAPE + "q")
     want(t.end() == status.OK, "quit is not exit status 0")
 
