@@ -210,7 +210,8 @@ static u32 shown(void)
 static void say(const char *text)
 {
 	board_nr_outs = 0;
-	arch_console_write(text, strlen(text));
+	for (size_t n = strlen(text), done = 0; done < n;) /* as the log goes on where the line was not ready */
+		done += arch_console_write(text + done, n - done);
 }
 
 static int setup(void **state)

@@ -14,7 +14,6 @@ import tempfile
 
 from harness import ROOT, Wrong, schema, status
 from medium import plug_all
-from ringfence import cards
 from talk import ESCAPE, Talk, want
 
 CASES = {}
@@ -232,11 +231,9 @@ def default_system(boot):
     """What `./ringfence run` boots: each VM has a disk and a network with a way out, and the servers can be
     restarted."""
     text = (ROOT / "images" / "dev.toml").read_text()
-    manifest = schema.parse(text)
-    cards_of = [word for card in manifest.cards for word in cards.qemu_arguments(card, True)]
     with tempfile.TemporaryDirectory(prefix="talk") as where:
         talk_to_default_system(boot(text=text, mem=512, iommu=True,
-                                    extra=[*plug_all(manifest, pathlib.Path(where)), *cards_of]))
+                                    extra=plug_all(schema.parse(text), pathlib.Path(where))))
 
 
 def talk_to_default_system(t):

@@ -7,7 +7,7 @@ import tempfile
 
 import harness  # noqa: F401  (it knows where the tools are)
 from manifest.devices import MachineDisk
-from ringfence import disks
+from ringfence import cards, disks
 
 SLOT = "00:04.0"
 MIB = 1 << 20
@@ -29,9 +29,11 @@ def plugged(path, slot=SLOT, read_only=False, throttle=""):
 
 
 def plug_all(manifest, where):
-    """The words for all disks of a parsed manifest, with their images in `where`, made as `run` makes them."""
+    """The words for all disks and cards of a parsed manifest, with images in `where`, made as `run` makes them."""
     words = []
     for disk in manifest.disks:
         disk.file = str(where / pathlib.Path(disk.file).name)
         words += disks.qemu_arguments(disk, disks.find(disk), manifest.iommu)
+    for card in manifest.cards:
+        words += cards.qemu_arguments(card, manifest.iommu)
     return words
