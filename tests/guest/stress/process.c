@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -189,13 +190,18 @@ static void op_threads(struct worker *w)
 	(void)w;
 }
 
-/* Switches code of the kernel on and off: its text is patched while the others run it. */
+/*
+ * Switches code of the kernel on and off: its text is patched while the others run it. One worker at a time:
+ * static_key_disable() looks at the key before it takes its lock and warns if another is switching it on.
+ */
 static void op_patch_kernel(struct worker *w)
 {
 	int fd = open("/proc/sys/kernel/sched_schedstats", O_WRONLY);
 
 	if (fd < 0)
 		return; /* not configured, or not root */
+	if (flock(fd, LOCK_EX))
+		wrong("patch_kernel: cannot lock");
 	(void)!write(fd, below(w, 2) ? "1" : "0", 1);
 	close(fd);
 }
