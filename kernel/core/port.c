@@ -353,7 +353,7 @@ static __noinline i64 cannot_send(u8 state)
 
 i64 port_send(struct domain *dom, u64 nr)
 {
-	union port_word w, back;
+	union port_word w, back, want;
 	struct domain *peer;
 	struct port *p;
 
@@ -370,7 +370,10 @@ i64 port_send(struct domain *dom, u64 nr)
 	if (unlikely(!peer || peer->self.gen != atomic_load_relaxed(&p->peer_gen) || domain_is_dying(peer)))
 		return -PV_EDEAD;
 	back = word_of(peer_entry(peer, w.peer_port));
-	if (unlikely(back.state != PV_PORT_INTERDOMAIN || back.peer_port != nr || back.peer_slot != dom->self.slot))
+	want = (union port_word){
+		.state = PV_PORT_INTERDOMAIN, .vcpu = back.vcpu, .peer_port = (u16)nr, .peer_slot = dom->self.slot
+	};
+	if (unlikely(back.all != want.all))
 		return -PV_EDEAD;
 	count(CNT_PORT_SENDS);
 	RACE_POINT();

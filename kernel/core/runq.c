@@ -72,14 +72,6 @@ void runq_remove(struct runq *rq, struct vcpu *v)
 	atomic_store_seq(&rq->nr, rq->nr - 1);
 }
 
-/* vruntime is that of the running vCPU; the first in the queue may have had less. */
-void runq_advance(struct runq *rq, u64 vruntime)
-{
-	if (rq->first)
-		vruntime = MIN(vruntime, rq->first->vruntime);
-	rq->min_vruntime = MAX(rq->min_vruntime, vruntime);
-}
-
 static u64 cap_budget(const struct domain *dom)
 {
 	return CAP_WINDOW_NS / 100 * dom->cap;

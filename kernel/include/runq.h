@@ -37,7 +37,14 @@ static inline struct runq *runq_this(void)
 struct runq *runq_lock_of(struct vcpu *v); /* locks and returns the queue of v->cpu */
 void runq_insert(struct runq *rq, struct vcpu *v);
 void runq_remove(struct runq *rq, struct vcpu *v);
-void runq_advance(struct runq *rq, u64 vruntime);
+
+/* vruntime is that of the running vCPU; the first in the queue may have had less. */
+static inline void runq_advance(struct runq *rq, u64 vruntime)
+{
+	if (rq->first)
+		vruntime = MIN(vruntime, rq->first->vruntime);
+	rq->min_vruntime = MAX(rq->min_vruntime, vruntime);
+}
 
 /* CPU time -> virtual time. The weight is the domain's: those of its vCPUs that want to run share it. */
 static inline u64 runq_weigh(const struct vcpu *v, u64 ns)

@@ -47,6 +47,8 @@ struct vcpu {
 	u64 post_port_sel; /* (any) the same for vcs->port_sel */
 	struct pv_vcs __guest *no_vcs; /* page of zeros that stands in until SET_VCS: assembly needs no test */
 
+	vaddr_t fault_va;     /* page of the #PF that was injected last; 0: the return from it has been prepared */
+
 	u64 fs_base;	      /* saved at switch; live in hardware while running */
 	u64 gs_base;	      /* of the current mode, likewise */
 	u16 ds, es, fs, gs;   /* selectors, saved at switch */

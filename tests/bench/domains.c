@@ -110,7 +110,7 @@ static void ask(void)
 
 PV_DRIVER_TEST(event_round_trip, "PVABI-SND-005.1", PARTS(answer, ask))
 {
-	pair_run(CPU_0, CPU_0);
+	pair_run(0, 0);
 }
 
 /* ---- two domains that do nothing but yield: each round is two switches ---- */
@@ -140,7 +140,7 @@ static void yield_and_count(void)
 
 PV_DRIVER_TEST(yield_round_trip, "PVABI-VCP-007.1", PARTS(yield_back, yield_and_count))
 {
-	pair_run(CPU_0, CPU_0);
+	pair_run(0, 0);
 }
 
 /* ---- sending to a domain that has not looked since ---- */
@@ -163,7 +163,7 @@ static void send_pending(void)
 
 PV_DRIVER_TEST(send_pending_event, "PVABI-SND-005.1", PARTS(look_later, send_pending))
 {
-	pair_run(CPU_0, CPU_0);
+	pair_run(0, 0);
 }
 
 /* ---- sending to a domain that runs on another CPU and takes each ---- */

@@ -24,22 +24,29 @@
  * Pairs with the switch in sched.c: the poster writes post[], then reads the state; the scheduler
  * writes the state, then reads post[]. Both have a full barrier in between, so one sees the other.
  */
-static void notify(struct vcpu *v)
+static inline void notify(struct vcpu *v)
 {
 	u32 before = atomic_fetch_or(&v->exit_work, WORK_EVENTS);
 
 	RACE_POINT();
 	/* A vCPU that sets the bit for itself may block with it: being blocked is looked at always. */
-	if (!sched_wake(v) && !(before & WORK_EVENTS))
+	if (unlikely(atomic_load_seq(&v->state) == VCPU_BLOCKED) && sched_wake(v))
+		return;
+	if (!(before & WORK_EVENTS))
 		sched_kick(v);
 }
 
-void vcpu_post(struct vcpu *v, u32 vector)
+static inline void post(struct vcpu *v, u32 vector)
 {
 	u64 bit = BIT(vector % 64);
 
 	if (!(atomic_fetch_or(&v->post[vector / 64 % 4], bit) & bit))
 		notify(v);
+}
+
+void vcpu_post(struct vcpu *v, u32 vector)
+{
+	post(v, vector);
 }
 
 bool vcpu_post_port(struct vcpu *v, u32 port)
@@ -56,7 +63,7 @@ bool vcpu_post_port(struct vcpu *v, u32 port)
 		return false;
 	(void)atomic_fetch_or(&v->post_port_sel, BIT(word));
 	RACE_POINT();
-	vcpu_post(v, PV_VEC_PORTS);
+	post(v, PV_VEC_PORTS);
 	return false;
 }
 

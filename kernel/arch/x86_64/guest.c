@@ -9,6 +9,7 @@
 #include "guest.h"
 
 #include "arch.h"
+#include "bits.h"
 #include "counters.h"
 #include "cpu.h"
 #include "domain.h"
@@ -24,7 +25,8 @@
 #define ERROR_IDT 2 /* error code of an INT n that is not allowed: vector * 8 + this */
 #define DR6_INIT 0xffff0ff0ull
 #define DR6_STATUS 0xe00full
-#define HINT_MAX 16
+#define HINT_MAX 16ull
+#define FAULT_PREFILL 8
 #define SYSCALL_MASK 0x257fd5 /* every flag a program can set, IF and TF among them */
 
 /* Before the mail is read: an epoch that passes at this door may free the root loaded until now. */
@@ -44,9 +46,11 @@ void arch_vcpu_load_root(const struct vcpu *v)
 /* Nothing else to do: the common case costs no scheduler call. Everybody ends with it, so it is jumped to. */
 static __noinline void leave(const struct vcpu *v)
 {
-	load_root(v);
-	if (likely(!(atomic_load_relaxed(&v->exit_work) & ~WORK_SLOW)) && likely(cpu_enter_guest()))
-		return;
+	if (likely(!(atomic_load_relaxed(&v->exit_work) & ~WORK_SLOW))) {
+		load_root(v);
+		if (likely(cpu_enter_guest()))
+			return;
+	}
 	sched_exit_to_guest();
 }
 
@@ -69,6 +73,7 @@ static void page_fault(struct vcpu *v)
 		return;
 	case FAULT_INJECT:
 		guest_event(v);
+		v->fault_va = va & PAGE_MASK;
 		event_inject_pf(v, va, error);
 		return;
 	case FAULT_FATAL:
@@ -181,6 +186,11 @@ void guest_cstar(struct vcpu *v)
 	leave(v);
 }
 
+/*
+ * What the guest's handler has mapped is filled before the program runs into it again: what the hint says, and the
+ * page of the fault with some behind it. A handler that maps more than was asked for leaves the hint for the last of
+ * it.
+ */
 static void prefill_hint(struct vcpu *v)
 {
 	struct pv_vcs __guest *vcs = v->vcs;
@@ -190,8 +200,12 @@ static void prefill_hint(struct vcpu *v)
 	if (!va)
 		return;
 	WRITE_ONCE(vcs->hint_va, 0);
+	n = MIN(n, HINT_MAX);
 	if (n && addr_is_guests(va))
-		mm_prefill(v, va, n > HINT_MAX ? HINT_MAX : (u32)n);
+		mm_prefill(v, va, (u32)n);
+	if (v->fault_va && v->fault_va - (va & PAGE_MASK) >= n * PAGE_SIZE)
+		mm_prefill(v, v->fault_va, FAULT_PREFILL);
+	v->fault_va = 0;
 }
 
 /* Selectors a frame may name: ring 3, and in the GDT (there is no LDT). IRETQ checks the rest. */

@@ -66,7 +66,7 @@ static void lapic_write(u32 reg, u32 v)
 		*(volatile u32 *)(lapic_regs + reg) = v;
 }
 
-static void icr_send(u32 dest, u32 command)
+static inline void icr_send(u32 dest, u32 command)
 {
 	if (lapic_x2) {
 		fence_full(); /* the MSR write does not order earlier stores by itself */

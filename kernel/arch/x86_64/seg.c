@@ -244,8 +244,8 @@ static void io_open(struct tss *tss, const struct io_range *ranges, bool open)
 		}
 }
 
-/* At each switch: four ranges are two words. */
-static bool same_ports(const struct io_range *a, const struct io_range *b)
+/* Four ranges are two words, compared at each switch. */
+static inline bool same_ports(const struct io_range *a, const struct io_range *b)
 {
 	u64 x[2], y[2];
 
@@ -255,6 +255,13 @@ static bool same_ports(const struct io_range *a, const struct io_range *b)
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
+static __noinline void ioports_change(struct seg_cpu *s, const struct io_range *want)
+{
+	io_open(this_cpu()->tss, s->io, false);
+	memcpy(s->io, want, sizeof(s->io));
+	io_open(this_cpu()->tss, s->io, true);
+}
+
 /* Only explicit domains: the user mode of a walked one would inherit the ports of its kernel. */
 void ioports_load(const struct domain *dom)
 {
@@ -262,11 +269,8 @@ void ioports_load(const struct domain *dom)
 	const struct io_range *want = dom->kind == PV_KIND_EXPLICIT ? dom->ioports : none;
 	struct seg_cpu *s = this_seg();
 
-	if (likely(same_ports(s->io, want)))
-		return;
-	io_open(this_cpu()->tss, s->io, false);
-	memcpy(s->io, want, sizeof(s->io));
-	io_open(this_cpu()->tss, s->io, true);
+	if (unlikely(!same_ports(s->io, want)))
+		ioports_change(s, want);
 }
 
 void arch_set_ioports(struct domain *dom)
