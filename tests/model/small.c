@@ -7,16 +7,24 @@
  * Breadth first: from each state not seen before, each step of the alphabet. Result and whole state are compared
  * after every step. The kernel comes to a state by ending the child, giving everything back and playing the path
  * again; a step that changed nothing needs no way back.
+ *
+ * A kernel lives for LIFE states, in a process of its own: the generation in a handle has 15 bits, so a kernel that goes
+ * back often enough gives a handle that it gave before, as it may, and the model still has as the last one of a place.
  */
+#include "bits.h"
 #include "canon.h"
 #include "machine.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define MAX_ALPHABET 40
 #define MAX_SETUP 16
 #define MAX_DEPTH 16
+#define LIFE 200u /* states: each is come to 40 times at most, with less than 4 handles of a place each time */
 
 struct node {
 	u32 parent;
@@ -28,9 +36,18 @@ static u32 nr_alphabet, nr_setup;
 static struct node *nodes;
 static u64 nr_nodes, room_nodes;
 static u64 *seen, seen_size; /* open hash of canonical numbers; 0 = empty */
-static u64 steps_played, steps_compared;
-static u64 first_state;
 static struct model m;
+
+/* What a life of the kernel leaves behind. */
+static struct life {
+	u64 steps_played, steps_compared;
+	u64 first_state;
+	u32 nr_found;
+	struct found {
+		u64 canon;
+		u32 node, letter;
+	} found[LIFE * MAX_ALPHABET];
+} *life;
 
 /* ---- the file ---- */
 
@@ -134,7 +151,7 @@ static const char *play(const struct step *s)
 	step_resolve(&m, s, &call);
 	if (!step_is_possible(&m, s, &call))
 		return NULL;
-	steps_played++;
+	life->steps_played++;
 	return machine_step(&m, s, &result);
 }
 
@@ -202,15 +219,15 @@ static void go_to(u32 node)
 		if (wrong)
 			diverged(0, &setup[i], wrong);
 	}
-	if (!first_state)
-		first_state = model_canon(&m);
-	if (model_canon(&m) != first_state)
+	if (!life->first_state)
+		life->first_state = model_canon(&m);
+	if (model_canon(&m) != life->first_state)
 		diverged(0, NULL, "giving everything back does not lead to the first state");
 	for (u32 i = 0; i < n; i++)
 		(void)play(&alphabet[path[i]]);
 }
 
-static void expand(u32 node, u32 depth)
+static void expand(u32 node)
 {
 	u64 here = 0;
 	bool there = false;
@@ -225,47 +242,77 @@ static void expand(u32 node, u32 depth)
 			there = true;
 		}
 		wrong = play(&alphabet[i]);
-		steps_compared++;
+		life->steps_compared++;
 		if (!wrong)
 			wrong = machine_compare(&m);
 		if (wrong)
 			diverged(node, &alphabet[i], wrong);
 		next = model_canon(&m);
 		there = next == here;
-		if (!there && seen_add(next) && nodes[node].depth + 1u <= depth)
-			node_add(node, i, nodes[node].depth + 1u);
+		if (!there)
+			life->found[life->nr_found++] = (struct found){ next, node, i };
+	}
+}
+
+/* The nodes from first to end - 1 in a kernel that lives for them alone; with end 0 only the first state is come to. */
+static void live(u32 first, u32 end)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	life->nr_found = 0;
+	pid = fork();
+	if (!pid) {
+		if (!machine_start(&m))
+			_exit(2);
+		if (!end)
+			go_to(0);
+		for (u32 at = first; at < end; at++)
+			expand(at);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status)) {
+		printf("a kernel died or diverged between states %u and %u\n", first, end);
+		exit(1);
+	}
+	for (u32 i = 0; i < life->nr_found; i++) {
+		const struct found *f = &life->found[i];
+
+		if (seen_add(f->canon))
+			node_add(f->node, f->letter, nodes[f->node].depth + 1u);
 	}
 }
 
 int main(int argc, char **argv)
 {
 	u32 depth = argc > 2 ? (u32)atoi(argv[2]) : 0;
-	u64 at, level_start = 0;
+	u64 begin, end;
 
 	if (argc != 3 || !depth || depth > MAX_DEPTH) {
 		fprintf(stderr, "usage: model_small ALPHABET DEPTH\n");
 		return 2;
 	}
 	read_alphabet(argv[1]);
-	if (!machine_start(&m))
+	life = mmap(NULL, sizeof(*life), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (life == MAP_FAILED)
 		return 2;
 	node_add(0, 0, 0);
-	go_to(0);
-	(void)seen_add(model_canon(&m));
-	for (at = 0; at < nr_nodes && nodes[at].depth < depth; at++) {
-		if (nodes[at].depth != nodes[level_start].depth) {
-			printf("depth %u: %llu states\n", nodes[level_start].depth,
-			       (unsigned long long)(at - level_start));
-			fflush(stdout);
-			level_start = at;
+	live(0, 0);
+	(void)seen_add(life->first_state);
+	for (u32 at = 0, level = 0; level < depth; level++) {
+		begin = at;
+		end = nr_nodes;
+		for (u32 until; at < end; at = until) {
+			until = (u32)MIN(end, (u64)at + LIFE);
+			live(at, until);
 		}
-		expand((u32)at, depth);
+		printf("depth %u: %llu states\n", level, (unsigned long long)(end - begin));
 	}
-	printf("depth %u: %llu states\ndepth %u: %llu states\n", nodes[level_start].depth,
-	       (unsigned long long)(at - level_start), depth, (unsigned long long)(nr_nodes - at));
+	printf("depth %u: %llu states\n", depth, (unsigned long long)(nr_nodes - end));
 	printf("%u steps in the alphabet, all sequences to depth %u: %llu distinct states, %llu steps compared "
 	       "(%llu played): kernel and model agree\n",
-	       nr_alphabet, depth, (unsigned long long)nr_nodes, (unsigned long long)steps_compared,
-	       (unsigned long long)steps_played);
+	       nr_alphabet, depth, (unsigned long long)nr_nodes, (unsigned long long)life->steps_compared,
+	       (unsigned long long)life->steps_played);
 	return 0;
 }
