@@ -32,8 +32,8 @@ import report  # noqa: E402
 
 # The least part of all branches in C that must be reached, in percent, and the most that nobody has explained:
 # raised and lowered when it gets better.
-BRANCHES = 86.5
-UNEXPLAINED = 520
+BRANCHES = 95.0
+UNEXPLAINED = 130
 # One CPU under icount, two that really run at once, the toy kernel, memory that is audited, broken images. Not those
 # that boot another kernel (races, pairs) or with a plugin of their own (maxima). Of the systems with Linux in them those
 # that do something else than the others; without Linux they are not there.

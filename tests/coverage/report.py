@@ -9,7 +9,7 @@ HEAD = """<!-- SPDX-License-Identifier: BSD-2-Clause -->
 # What the tests reach of the kernel
 
 Measured on the kernel of the build (with its assertions), not on one built for measuring. A QEMU plugin notes each
-instruction that runs and which way each conditional jump goes. The host tests of the core run with gcov. `ctest -R
+instruction that runs and which way each conditional jump goes. The host tests run with gcov. `ctest -R
 nightly.coverage` measures again; `tests/coverage/coverage.py --report docs/coverage.md` writes this page.
 
 A *branch* is one way of one conditional jump in machine code, named by the line it was compiled from. A branch
