@@ -70,6 +70,13 @@ class Coverage(unittest.TestCase):
         self.assertEqual([len(branches) for _, branches in found], [1, 0])
         self.assertEqual([how for _, _, how in ways["kernel/core/elf.c"]], ["excused", "never", "machine"])
 
+    def test_stale_excuses(self):
+        entry = {"file": "core/elf.c", "line": "PF_W && p->flags", "why": "x"}
+        self.assertFalse(coverage.is_stale(entry, [(1, "taken")]))
+        self.assertTrue(coverage.is_stale(entry, []))
+        self.assertFalse(coverage.is_stale(entry | {"chance": True}, []))
+        self.assertTrue(coverage.is_stale(entry | {"chance": True, "line": "is not there"}, []))
+
     def test_trampoline_is_found_in_its_page(self):
         out = pathlib.Path(self.directory.name, "machine", "1.cov")
         out.write_text("x 9e000\nx 9e001\nx 7c00\n")
