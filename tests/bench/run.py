@@ -15,8 +15,9 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "bench")]
 
+import disk  # noqa: E402
 from ringfence import image, qemu  # noqa: E402
 
 WALL_LIMIT = 900
@@ -31,6 +32,11 @@ XEN_RATIO = {"null_syscall": 3.98, "read_1": 2.61, "clock_gettime": 1.00, "pipe_
              "context_switch_x2": 1.65, "fork_exit": 3.95, "fork_exec": 4.40, "anon_fault": 2.57,
              "mprotect_pair": 2.41, "signal": 1.30, "futex_pair": 2.07, "memcpy_1m": 1.00,
              "tcp_rtt": 1.49}
+
+
+# What block.c measures.
+DISK_ROWS = tuple(f"{way}_{size}{depth}" for size in ("4k", "64k", "1m") for depth in ("", "_depth32")
+                  for way in ("read", "write")) + ("write_4k_fsync",)
 
 
 class BenchError(Exception):
@@ -121,6 +127,20 @@ def domains(build, kernel):
     return inside
 
 
+def disks(build, only):
+    """Lines of the disk's table; [] without the plugin, which counts for it."""
+    if not plugin(build):
+        return []
+    print("bench: disks, native ...", file=sys.stderr, flush=True)
+    plain = disk.native(build, boot, *plugin(build))
+    print("bench: disks, in a VM ...", file=sys.stderr, flush=True)
+    inside = disk.guest(build, boot, build / "kernel" / RELEASE, *plugin(build))
+    if not plain or not inside:
+        raise BenchError("the disks were not measured; see block-native and block-vm in the logs")
+    return ["", "Instructions per request of a disk, the least of five runs (native: of the front end's machine, the "
+            "device is QEMU's).", "", *disk.table(plain, inside, only)]
+
+
 def number(value):
     return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
@@ -165,15 +185,19 @@ def main():
     options = parser.parse_args()
     kernels = [options.build / "kernel" / name for name in (RELEASE, DEBUG)]
     try:
+        if options.only == "disks" or options.only in DISK_ROWS:
+            print("\n".join(disks(options.build, None if options.only == "disks" else options.only)[1:]))
+            return
         print("bench: native Linux ...", file=sys.stderr, flush=True)
         plain = native(options.build)
         if options.only and options.only not in plain.cost:
             raise BenchError(f"there is no operation '{options.only}'; "
-                             f"known: {', '.join(plain.cost)}")
+                             f"known: {', '.join((*plain.cost, *DISK_ROWS))}")
         print("bench: Linux in a VM, release and debug ...", file=sys.stderr, flush=True)
         release, debug = (guest(options.build, kernel) for kernel in kernels)
         print("bench: newlib domains ...", file=sys.stderr, flush=True)
         pairs = [] if options.only else [domains(options.build, kernel) for kernel in kernels]
+        disk_lines = [] if options.only else disks(options.build, None)
     except BenchError as error:
         sys.exit(f"bench: {error}")
     lines = ["Instructions of the whole machine per operation (QEMU TCG, icount); the last two columns",
@@ -181,7 +205,7 @@ def main():
     lines += table(plain, release, debug, options.only)
     if pairs:
         lines += domain_table(*pairs)
-    text = "\n".join(lines) + "\n"
+    text = "\n".join(lines + disk_lines) + "\n"
     print(text, end="")
     if options.output:
         options.output.write_text("<!-- SPDX-License-Identifier: BSD-2-Clause -->\n" + text)

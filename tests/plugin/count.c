@@ -17,7 +17,8 @@
  *       and the end of QEMU with status 122: see vm86.h.
  *
  *   OWNER id insns=N
- *       at the end, with owner=ADDRESS: instructions of guests by VM, see owner.h.
+ *       at the end, with owner=ADDRESS: instructions of guests by VM, see owner.h. `switch` above are changes
+ *       from one vCPU to another then.
  *
  * Options: budget=N ends QEMU with status 120 once more than N instructions ran; exact=on counts each
  * instruction instead of each translation block (a block that faults half-way is counted whole).
@@ -47,13 +48,13 @@
 enum counter {
 	C_HOLE, C_USER, C_HIGH,
 	C_CR3, C_SYSCALL, C_SYSRET, C_IRET, C_INVLPG, C_WRMSR, C_RDMSR, C_CPUID, C_SWAPGS,
-	C_XSAVE, C_HLT, C_IO, C_LOCK,
+	C_XSAVE, C_HLT, C_IO, C_LOCK, C_SWITCH,
 	C_COUNT,
 };
 
 static const char *const names[C_COUNT] = {
 	"hole", "user", "high", "cr3", "syscall", "sysret", "iret", "invlpg", "wrmsr", "rdmsr", "cpuid",
-	"swapgs", "xsave", "hlt", "io", "lock",
+	"swapgs", "xsave", "hlt", "io", "lock", "switch",
 };
 
 PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API_VERSION;
@@ -88,6 +89,7 @@ static void at_mark(unsigned int vcpu, void *data)
 	char head[48];
 
 	(void)vcpu;
+	counters[C_SWITCH] = owner_switches();
 	if (!(mark & 1)) {
 		memcpy(marks[id], counters, sizeof(counters));
 		return;

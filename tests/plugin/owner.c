@@ -20,6 +20,7 @@ static struct row {
 } rows[CPUS];
 
 static uint64_t watched;
+static uint64_t switches;
 
 void owner_watch(uint64_t pc)
 {
@@ -55,6 +56,7 @@ static void at_read(unsigned int cpu, uint32_t info, uint64_t address, void *dat
 	if (row->current)
 		row->current->insns += row->open;
 	row->open = 0;
+	switches += row->current && row->current->key != address;
 	row->current = find(row, address);
 }
 
@@ -91,6 +93,11 @@ static uint32_t id_of(uint64_t key)
 			if (rows[cpu].sums[i].key == key && rows[cpu].sums[i].id)
 				return rows[cpu].sums[i].id;
 	return 0;
+}
+
+uint64_t owner_switches(void)
+{
+	return switches;
 }
 
 void owner_print(void)

@@ -20,6 +20,7 @@ bool owner_watching(void);
 void owner_count_block(struct qemu_plugin_tb *tb, size_t n);
 /* An instruction is translated; displacement: of a long NOP, or 0. */
 void owner_look_at(struct qemu_plugin_insn *insn, uint32_t displacement);
+uint64_t owner_switches(void); /* so often another vCPU than before was gone back to; exact with one CPU */
 void owner_print(void); /* the sums, on stderr */
 
 #endif
