@@ -177,8 +177,8 @@ static inline void vr_fence(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Copies bytes of which either side may be shared: each is read once. 64-bit moves, because string
- * instructions are slow where we run most (emulated processors). */
+/* Copies bytes of which either side may be shared: each is read once. By words, because moves of
+ * bytes are slow where we run most (emulated processors). */
 void vr_copy(void *to, const void *from, size_t len);
 void vr_zero(void *to, size_t len);
 
