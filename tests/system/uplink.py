@@ -17,9 +17,10 @@ import sys
 import tempfile
 import threading
 
+import deaths
 import harness
 import talk
-from harness import case, link, service, status, vm
+from harness import case, link, nightly, service, status, vm
 from manifest.network import MachineCard
 from ringfence import cards, qemu
 
@@ -248,27 +249,41 @@ def uplink_wire(system):
 
 @case
 def uplink_driver_dies(system):
-    """The driver domain dies three times in the middle of a stream, at steps of a frame; the stream goes on."""
-    with web(8) as (port, digest):
-        boot(system, UP + BEGIN + fetch(port), chain(f"allow tcp 10.0.2.2 {port}",
-                                                     uplink=driver("crash=3,200,3", kernel="netd_crash.elf")))
-        arrived(system, digest)
-    system.said(*(rf"uplink stopped: panic, code {code}" for code in (103, 104, 105)),
-                r"outside: serves firewall, epoch 4")
-    in_the_middle(system, r"uplink stopped: panic, code 105")
-    system.never(r"does not answer", r"firewall stopped")
+    """The driver domain dies in the middle of a stream, at each step of a frame; the stream goes on."""
+    for first, count in ((0, 2), (3, 3)):  # step 2 is a storage's
+        with web(8) as (port, digest):
+            boot(system, UP + BEGIN + fetch(port),
+                 chain(f"allow tcp 10.0.2.2 {port}",
+                       uplink=driver(f"crash={first},200,{count}", kernel="netd_crash.elf")))
+            arrived(system, digest)
+        system.said(*(rf"uplink stopped: panic, code {100 + first + i}" for i in range(count)),
+                    rf"outside: serves firewall, epoch {count + 1}")
+        in_the_middle(system, rf"uplink stopped: panic, code {100 + first + count - 1}")
+        system.never(r"does not answer", r"firewall stopped")
+
+
+def deaths_anywhere(system, seed):
+    """Four deaths of the driver domain, each between two stores to memory it shares with the firewall or the
+    card, while a file goes each way."""
+    at = ",".join(str(random.Random(f"uplink.{seed}.{i}").randint(1, 3000)) for i in range(4))
+    with web(1) as (port, digest):
+        boot(system, UP + fetch(port, "down") + SEND.format(24, port),
+             chain(f"allow tcp 10.0.2.2 {port}", uplink=driver(f"crash-store={at}", kernel="netd_crash.elf")))
+        arrived(system, digest, "down")
+        sent(system)
+    return max(map(int, re.findall(r"outside: serves firewall, epoch (\d+)", system.result.text))) - 1
 
 
 @case
-def uplink_driver_dies_sending(system):
-    """The same between two stores to memory it shares with the firewall, while a VM sends."""
-    with web(1) as (port, _):
-        boot(system, UP + SEND.format(128, port),
-             chain(f"allow tcp 10.0.2.2 {port}",
-                   uplink=driver("crash-store=3000,7001,5002", kernel="netd_crash.elf")))
-        sent(system)
-    in_the_middle(system, r"uplink stopped: panic, code 99")
-    system.said(r"outside: serves firewall, epoch 4")
+def uplink_deaths_anywhere(system):
+    """Three seeds of the nightly case."""
+    deaths.few(deaths_anywhere, system)
+
+
+@nightly
+def uplink_deaths_many(system):
+    """1,000 deaths: every file is whole."""
+    deaths.thousand(deaths_anywhere, system)
 
 
 @case
