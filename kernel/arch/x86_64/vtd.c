@@ -281,17 +281,18 @@ bool vtd_ioapic_source(u32 id, u16 *source)
 
 /* ---- faults ---- */
 
+/* A record is free before its fault is counted: who sees the count may cause the next one, which finds no room else. */
 static void take_faults(const struct unit *u)
 {
 	u32 at = (u32)CAP_FAULT_OFFSET(u->cap);
 
 	for (u32 i = 0; i < CAP_FAULT_COUNT(u->cap); i++, at += 16) {
-		u64 high = read64(u, at + 8);
+		u64 high = read64(u, at + 8), low = read64(u, at);
 
 		if (!(high & FAULT_VALID))
 			continue;
-		device_fault((u16)high, read64(u, at), (u32)(high >> 32 & 0xff), high & FAULT_READ);
 		write32(u, at + 12, (u32)(FAULT_VALID >> 32));
+		device_fault((u16)high, low, (u32)(high >> 32 & 0xff), high & FAULT_READ);
 	}
 	write32(u, REG_FSTS, FSTS_CLEAR);
 }
