@@ -4,16 +4,10 @@
 #define BLKD_DRIVE_H
 
 #include <pci/vdisk.h>
-#include <port/newlib/pcidev.h>
+#include <port/newlib/function.h>
 
 struct drive {
-	pv_handle_t dev;
-	uint32_t bdf;
-	pv_port_t irq;
-	struct pv_dev_info info;
-	struct pci_config config;
-	uint8_t *bars[PCI_BARS]; /* where byte 0 of each would be mapped */
-	struct vpci vpci;
+	struct function fn;
 	struct vdisk disk;
 	uint64_t bus[VDISK_ARENA_MAX];
 	bool failure_said;
