@@ -3,8 +3,8 @@
  * Fuzzes the firewall: an input is a sequence of frames of both sides, mostly nearly right ones, with time
  * passing in between. What must hold, by code of this file alone:
  *
- *	- inside, nothing arrives but ARP, pings answered, answers of remotes a packet had been sent to, and errors
- *	  about such packets;
+ *	- inside, nothing arrives but ARP, pings answered, answers of remotes a VM had sent to what it may send, and
+ *	  errors about such packets;
  *	- outside, every packet is from the one address, and to where the policy allows;
  *	- sums that were right are right; no more connections than there may be.
  */
@@ -26,7 +26,7 @@ static const char policy[] = "deny,tcp,8.8.8.0/24,0-79,0.0.0.0/0;allow,any,8.8.0
 static struct router router;
 static struct options options;
 static uint8_t frame[PACKET_MAX], out[PACKET_MAX];
-static bool sums_right, remote_seen[4];
+static bool sums_right, asked[4];
 static bool waited; /* an answer of a neighbour is heard: what goes out may have waited for it */
 static enum router_side from;
 
@@ -81,27 +81,38 @@ static void check_inside(const uint8_t *ip)
 		insist(get32(ip + 16) == get32(ip + 28 + 12)); /* it is told of its own packet */
 		for (unsigned i = 0; i < 4; i++)
 			if (get32(ip + 28 + 16) == remote(i))
-				insist(remote_seen[i]);
+				insist(asked[i]);
 		return;
 	}
 	for (unsigned i = 0; i < 4; i++)
 		if (get32(ip + 12) == remote(i))
-			insist(remote_seen[i]);
+			insist(asked[i]);
+}
+
+static bool may_leave(const uint8_t *ip)
+{
+	uint32_t target = get32(ip + 16), port = get16(ip + 22);
+
+	if (ip[9] == 1)
+		return ip[20] == 8;
+	if ((ip[9] != 6 && ip[9] != 17) || target >> 16 != (8 << 8 | 8) || port > 99)
+		return false;
+	return ip[9] == 17 || target >> 8 != (8 << 16 | 8 << 8 | 8) || port >= 80;
 }
 
 static void check_outside(const uint8_t *ip)
 {
-	uint32_t target = get32(ip + 16);
+	insist((from == INSIDE || waited) && get32(ip + 12) == FW_OUT && may_leave(ip));
+}
 
-	insist((from == INSIDE || waited) && get32(ip + 12) == FW_OUT);
-	if (ip[9] == 1)
-		insist(ip[20] == 8);
-	else
-		insist((ip[9] == 6 || ip[9] == 17) && target >> 16 == (8 << 8 | 8) && get16(ip + 22) <= 99);
-	if (ip[9] == 6 && target >> 8 == (8 << 16 | 8 << 8 | 8))
-		insist(get16(ip + 22) >= 80);
+/* A remote may answer what the firewall has let through, though the packet may still wait for the gateway's address. */
+static void note_asked(void)
+{
+	const uint8_t *ip = frame + 14;
+
 	for (unsigned i = 0; i < 4; i++)
-		remote_seen[i] |= target == remote(i);
+		asked[i] |= from == INSIDE && get16(frame + 12) == ETHERTYPE_IP4 && get32(ip + 16) == remote(i) &&
+			    may_leave(ip);
 }
 
 static uint8_t *room(void *self, enum router_side side)
@@ -224,6 +235,7 @@ static void step(uint64_t *now)
 	waited = get16(frame + 12) == ETHERTYPE_ARP;
 	if (what & 8)
 		*now += (uint64_t)take(2) * (NAT_SECOND / 64);
+	note_asked();
 	router_input(&router, from, frame, len, *now);
 	insist(router.nat.used <= NAT_FLOWS);
 }
@@ -238,7 +250,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	input = data;
 	left = size;
-	memset(remote_seen, 0, sizeof(remote_seen));
+	memset(asked, 0, sizeof(asked));
 	if (size && data[0] == 'p') { /* the text of a policy instead */
 		size = size - 1 < sizeof(text) - 1 ? size - 1 : sizeof(text) - 1;
 		memcpy(text, data + 1, size);
