@@ -234,6 +234,15 @@ static void help_and_quit(void **state)
 	output();
 	mux_notice(&mux, "vm2 stopped");
 	assert_string_equal(output(), "\r\n[vm2 stopped]\r\n");
+	type("\x1ds" "lis");
+	output();
+	mux_notice(&mux, "vm2 stopped"); /* what was typed stands in the new line */
+	assert_string_equal(output(), "\r\n[vm2 stopped]\r\nringfence> lis");
+	type("t\r");
+	assert_string_equal(output(), "t\r\ndone\r\nringfence> ");
+	mux.answering = true;
+	mux_notice(&mux, "vm1 stopped"); /* the prompt comes behind the answer */
+	assert_string_equal(output(), "\r\n[vm1 stopped]\r\n");
 }
 
 int main(void)

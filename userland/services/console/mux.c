@@ -70,6 +70,15 @@ void mux_print(struct mux *mux, const char *text)
 	}
 }
 
+/* What stood in the shell's line before something else was shown. */
+static void show_command_line(struct mux *mux)
+{
+	if (mux->view != VIEW_SHELL || mux->answering)
+		return;
+	mux_prompt(mux);
+	put_bytes(mux, (const uint8_t *)mux->command, mux->command_len);
+}
+
 void mux_notice(struct mux *mux, const char *text)
 {
 	if (mux->view == VIEW_MERGED)
@@ -77,8 +86,7 @@ void mux_notice(struct mux *mux, const char *text)
 	mux_print(mux, "\n[");
 	mux_print(mux, text);
 	mux_print(mux, "]\n");
-	if (mux->view == VIEW_SHELL && !mux->command_len && !mux->answering)
-		mux_prompt(mux);
+	show_command_line(mux);
 }
 
 /* ---- lines of the merged view ---- */
@@ -416,8 +424,7 @@ static void escape_command(struct mux *mux, uint8_t byte)
 		break;
 	default:
 		show_help(mux);
-		if (!mux->command_len)
-			mux_prompt(mux);
+		show_command_line(mux);
 	}
 }
 
