@@ -10,36 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <pci/mmio.h>
 #include <pci/vdisk.h>
 
+#include "fuzzfn.h"
+
 #define PAGES 37u /* of the arena: 2 slots and a page that belongs to none */
-#define BASE 0x100000000ull
 #define JOBS 6u
 #define JOB_BYTES (3u * VDISK_SLOT_BYTES)
 #define STEPS 64u
 
-static struct {
-	struct vpci_common common;
-	uint8_t device[64], notify[64];
-} registers;
 static uint8_t arena[PAGES * VDISK_PAGE] __attribute__((aligned(4096)));
 static uint64_t bus[PAGES];
 static struct vpci vpci;
 static struct vdisk disk;
 
-static const uint8_t *input;
-static size_t left;
-
-static uint8_t next(void)
-{
-	return left ? left--, *input++ : 0;
-}
-
-static uint32_t next32(void)
-{
-	return (uint32_t)(next() | next() << 8 | next() << 16) | (uint32_t)next() << 24;
-}
+uint8_t *const fuzzfn_arena = arena;
+const size_t fuzzfn_bytes = sizeof(arena);
 
 struct job {
 	struct storage_request io;
@@ -60,40 +46,6 @@ static void job_done(struct storage_request *request, bool ok)
 	job->out = false;
 }
 
-/* What the device answers to a read of a register: now and then something else than was written. */
-void mmio_test_read(const void *reg)
-{
-	uint8_t what = next();
-
-	if (what > 240)
-		((uint8_t *)(uintptr_t)reg)[0] ^= (uint8_t)(1u << (what & 7));
-}
-
-void mmio_test_write(void *reg)
-{
-	if (reg == &registers.common.device_feature_select)
-		registers.common.device_feature = next() > 8 ? ~0u : next32();
-	else if (reg == &registers.common.device_status && next() > 250)
-		registers.common.device_status = next();
-}
-
-void vr_test_load(void)
-{
-	uint8_t what = next();
-
-	if (what > 250) /* memory of the device changes between two looks */
-		arena[(next() << 8 | next()) % sizeof(arena)] = next();
-}
-
-void vr_test_store(void)
-{
-}
-
-void vr_test_step(enum vr_step step)
-{
-	(void)step;
-}
-
 /* A used entry: mostly for something that was offered. */
 static void give_back(void)
 {
@@ -109,8 +61,8 @@ static void give_back(void)
 
 		for (unsigned i = 0; i < size && (desc[at].flags & VR_DESC_NEXT); i++)
 			at = desc[at].next % size;
-		if (desc[at].addr >= BASE && desc[at].addr < BASE + sizeof(arena))
-			arena[desc[at].addr - BASE] = next() > 32 ? 0 : next();
+		if (desc[at].addr >= FUZZFN_BASE && desc[at].addr < FUZZFN_BASE + sizeof(arena))
+			arena[desc[at].addr - FUZZFN_BASE] = next() > 32 ? 0 : next();
 	}
 	used->ring[used->idx % size] = (struct vr_used_elem){ id, next() > 32 ? ~0u : next32() };
 	used->idx = (uint16_t)(used->idx + (next() > 250 ? next() : 1));
@@ -138,27 +90,15 @@ static void submit(struct job *job)
 
 static bool make_ready(void)
 {
-	const struct pci_virtio virtio = {
-		.common = { 0, 0, sizeof(registers.common) },
-		.device = { 1, 0, sizeof(registers.device) },
-		.notify = { 2, 0, sizeof(registers.notify) },
-		.notify_multiplier = 4,
-	};
 	const struct vdisk_arena place = { arena, bus, PAGES };
-	uint8_t *bars[PCI_BARS] = { (uint8_t *)&registers.common, registers.device, registers.notify };
 
-	memset(&registers, 0, sizeof(registers));
-	memset(arena, 0, sizeof(arena));
-	registers.common.num_queues = 1;
-	registers.common.queue_size = 64;
+	fuzzfn_plug(&vpci, 1, 64);
 	((uint32_t *)registers.device)[0] = 1u << 20; /* capacity */
 	((uint32_t *)registers.device)[2] = 4096;
 	((uint32_t *)registers.device)[3] = 126;
 	((uint32_t *)registers.device)[5] = 512;
 	for (unsigned i = 9; i < 15; i++)
 		((uint32_t *)registers.device)[i] = 64;
-	vpci_init(&vpci, &virtio, bars);
-	vpci_reset(&vpci);
 	return !vdisk_init(&disk, &vpci, &place, 0, next() & 1);
 }
 
@@ -166,10 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	input = data;
-	left = size;
-	for (unsigned i = 0; i < PAGES; i++)
-		bus[i] = BASE + i * VDISK_PAGE;
+	fuzzfn_begin(data, size, bus);
 	for (unsigned i = 0; i < JOBS; i++)
 		jobs[i] = (struct job){ .bytes = malloc(JOB_BYTES) };
 	if (make_ready()) {
@@ -187,8 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			}
 		}
 		/* a device that is gone: whatever is still out fails */
-		memset(&registers, 0xff, sizeof(registers));
-		left = 0;
+		fuzzfn_pull();
 		for (unsigned i = 0; i < 3; i++)
 			disk.storage.poll(&disk.storage);
 		for (unsigned i = 0; i < JOBS; i++)

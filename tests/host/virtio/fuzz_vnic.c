@@ -9,73 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <pci/mmio.h>
 #include <pci/vnic.h>
 
+#include "fuzzfn.h"
+
 #define PAGES 17u /* of the arena: 22 buffers */
-#define BASE 0x100000000ull
 #define STEPS 96u
 
-static struct {
-	struct vpci_common common;
-	uint8_t device[64], notify[64];
-} registers;
 static uint8_t arena[PAGES * VNIC_PAGE] __attribute__((aligned(4096)));
 static uint64_t bus[PAGES];
 static struct vpci vpci;
 static struct vnic nic;
 
-static const uint8_t *input;
-static size_t left;
-
-static uint8_t next(void)
-{
-	return left ? left--, *input++ : 0;
-}
-
-static uint32_t next32(void)
-{
-	return (uint32_t)(next() | next() << 8 | next() << 16) | (uint32_t)next() << 24;
-}
+uint8_t *const fuzzfn_arena = arena;
+const size_t fuzzfn_bytes = sizeof(arena);
 
 static void insist(bool ok)
 {
 	if (!ok)
 		abort();
-}
-
-/* What the device answers to a read of a register: now and then something else than was written. */
-void mmio_test_read(const void *reg)
-{
-	uint8_t what = next();
-
-	if (what > 240)
-		((uint8_t *)(uintptr_t)reg)[0] ^= (uint8_t)(1u << (what & 7));
-}
-
-void mmio_test_write(void *reg)
-{
-	if (reg == &registers.common.device_feature_select)
-		registers.common.device_feature = next() < 248 ? ~0u : next32();
-	else if (reg == &registers.common.device_status && next() > 250)
-		registers.common.device_status = next();
-}
-
-void vr_test_load(void)
-{
-	uint8_t what = next();
-
-	if (what > 250) /* memory of the device changes between two looks */
-		arena[(next() << 8 | next()) % sizeof(arena)] = next();
-}
-
-void vr_test_store(void)
-{
-}
-
-void vr_test_step(enum vr_step step)
-{
-	(void)step;
 }
 
 /* A used entry of a queue: mostly for something that was offered. */
@@ -152,21 +104,9 @@ static void step(void)
 
 static bool make_ready(void)
 {
-	const struct pci_virtio virtio = {
-		.common = { 0, 0, sizeof(registers.common) },
-		.device = { 1, 0, sizeof(registers.device) },
-		.notify = { 2, 0, sizeof(registers.notify) },
-		.notify_multiplier = 4,
-	};
 	const struct vnic_arena place = { arena, bus, PAGES };
-	uint8_t *bars[PCI_BARS] = { (uint8_t *)&registers.common, registers.device, registers.notify };
 
-	memset(&registers, 0, sizeof(registers));
-	memset(arena, 0, sizeof(arena));
-	registers.common.num_queues = 2;
-	registers.common.queue_size = (uint16_t)(8u << (next() & 3));
-	vpci_init(&vpci, &virtio, bars);
-	vpci_reset(&vpci);
+	fuzzfn_plug(&vpci, 2, (uint16_t)(8u << (next() & 3)));
 	return !vnic_init(&nic, &vpci, &place, 0, next() & 1);
 }
 
@@ -176,17 +116,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned count = 0;
 
-	input = data;
-	left = size;
-	for (unsigned i = 0; i < PAGES; i++)
-		bus[i] = BASE + i * VNIC_PAGE;
+	fuzzfn_begin(data, size, bus);
 	if (!make_ready())
 		return 0;
 	for (unsigned i = 0; i < STEPS && left; i++)
 		step();
 	/* a device that is gone: nothing goes out, and soon nothing is believed any more */
-	memset(&registers, 0xff, sizeof(registers));
-	left = 0;
+	fuzzfn_pull();
 	for (unsigned i = 0; i < 64; i++)
 		(void)vnic_poll(&nic, 16, receive, &count);
 	insist(nic.failed != NULL);
