@@ -49,7 +49,7 @@ static bool next_outside(void)
 static bool buffer_outside(void)
 {
 	static const uint64_t nowhere[] = { 0, 4096, UINT64_MAX, UINT64_MAX - 4095, 1ull << 63, 1ull << 32 };
-	uint64_t at = evil_below(2) ? nowhere[evil_below(6)] : evil_window() - evil_below(PAGE);
+	uint64_t at = evil_below(2) ? nowhere[evil_below(6)] : evil.window - evil_below(PAGE);
 
 	read_block();
 	evil_desc(1, at, PAGE, VR_DESC_NEXT | VR_DESC_WRITE, 2);
@@ -157,7 +157,7 @@ static bool rings_misplaced(void)
 		place.used = place.log;
 		break;
 	case 3:
-		place.avail = evil_window() - 8;
+		place.avail = evil.window - 8;
 		break;
 	case 4:
 		place.used = PAGE; /* among what the device may only read */
@@ -165,12 +165,12 @@ static bool rings_misplaced(void)
 	default:
 		place.desc = evil_buffer(1); /* among what both may write */
 	}
-	return !evil_start(&place) && (front_status(evil_front()) & VIRTIO_NEEDS_RESET);
+	return !evil_start(&place) && (front_status(&evil.front) & VIRTIO_NEEDS_RESET);
 }
 
 static bool features_not_offered(void)
 {
-	struct front *front = evil_front();
+	struct front *front = &evil.front;
 	uint64_t offered = front_features(front), more;
 
 	do
@@ -184,7 +184,7 @@ static bool features_not_offered(void)
 static bool ok_without_features(void)
 {
 	struct vr_place place = evil_place();
-	struct front *front = evil_front();
+	struct front *front = &evil.front;
 
 	front_set_queue(front, 0, &place);
 	front_driver_ok(front);
@@ -196,7 +196,7 @@ static bool ok_without_features(void)
 static bool moves_while_live(void)
 {
 	struct vr_place place = evil_place();
-	struct front *front = evil_front();
+	struct front *front = &evil.front;
 
 	if (evil_below(2))
 		place.desc += 16;
@@ -267,7 +267,7 @@ static bool request_lies(void)
 /* The page is anything, also while it is read; only a reset must bring the device back. */
 static bool page_torn(void)
 {
-	struct front *front = evil_front();
+	struct front *front = &evil.front;
 	uint64_t *words = (uint64_t *)front->driver;
 
 	for (unsigned i = 0; i < 64; i++) {

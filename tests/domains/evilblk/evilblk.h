@@ -6,11 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <ring/front.h>
+#include "../evilfront/evilfront.h"
 
-#define EVIL_PAGE 4096u
 #define EVIL_SIZE 64u /* of the queue */
-#define EVIL_PATIENCE (5 * PV_NSEC_PER_SEC)
 
 enum evil_end {
 	EVIL_NOTHING, /* for so long that it will not come */
@@ -27,15 +25,6 @@ struct evil_deed {
 
 extern const struct evil_deed evil_deeds[];
 
-void evil_die(const char *what) __attribute__((noreturn));
-uint64_t evil_number(void);
-static inline uint64_t evil_below(uint64_t n)
-{
-	return evil_number() % n;
-}
-
-struct front *evil_front(void);
-uint64_t evil_window(void);	    /* bytes */
 uint64_t evil_buffer(unsigned i);   /* offset of a page for data: 0 header, 1 data, 2 status, 3... free */
 uint8_t *evil_at(uint64_t off);
 struct vr_place evil_place(void);   /* where an honest queue is */
@@ -46,9 +35,7 @@ void evil_desc(unsigned i, uint64_t addr, uint32_t len, uint16_t flags, uint16_t
 void evil_request(uint32_t type, uint64_t sector, uint32_t header, uint32_t len); /* descriptors 0 to 2 */
 void evil_offer(uint16_t head);
 void evil_set_avail(uint16_t idx);
-void evil_ring(void);
 void evil_kick(void);
-void evil_wait_ack(void);
 enum evil_end evil_end(unsigned requests); /* of what was offered last */
 
 #endif

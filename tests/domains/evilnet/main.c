@@ -14,82 +14,23 @@
 #include <pv/libpv.h>
 
 #include <net/net.h>
-#include <ring/front.h>
 
-#define PAGE 4096u
+#include "../evilfront/evilfront.h"
+
+#define PAGE EVIL_PAGE
 #define QUEUES 2u
 #define SIZE 64u
 #define BUFFER 2048u
 #define HANDSHAKE_EVERY 200u
-#define PATIENCE (5 * PV_NSEC_PER_SEC)
 
-static const struct pv_link *page;
-static uint8_t *base;
-static uint64_t control, window;
-static struct front front;
-static uint64_t state;
+const char evil_name[] = "evilnet";
+
 static uint16_t avail_idx[QUEUES];
 static unsigned live, broken, frames;
 
-static void die(const char *what)
-{
-	printf("evilnet: %s\n", what);
-	exit(1);
-}
-
-static uint64_t number(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state * 0x2545f4914f6cdd1dull >> 16;
-}
-
-static uint64_t below(uint64_t n)
-{
-	return number() % n;
-}
-
 static bool one_in(unsigned n)
 {
-	return below(n) == 0;
-}
-
-/* ---- the link: a new doorbell whenever the link page says so ---- */
-
-static pv_port_t doorbell;
-
-static void nothing(pv_port_t port, void *arg)
-{
-	(void)port;
-	(void)arg;
-}
-
-static void follow(pv_port_t port, void *arg)
-{
-	uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
-	pv_port_t now = page->state == PV_LINK_UP ? page->front_port : 0;
-
-	(void)port;
-	(void)arg;
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if ((seq & 1) || seq != __atomic_load_n(&page->seq, __ATOMIC_RELAXED))
-		return;
-	if (doorbell && doorbell != now) {
-		pv_event_unbind(doorbell);
-		pv_port_close(doorbell);
-	}
-	if (now && doorbell != now)
-		pv_event_bind(now, nothing, NULL);
-	doorbell = now;
-	__atomic_store_n(&front.driver->page_seen, seq, __ATOMIC_RELEASE);
-	pv_port_send(pv_start_info->links[0].port);
-}
-
-static void ring(void)
-{
-	if (doorbell)
-		pv_port_send(doorbell);
+	return evil_below(n) == 0;
 }
 
 static void rest(pv_ns_t time)
@@ -97,42 +38,11 @@ static void rest(pv_ns_t time)
 	pv_event_run_once(pv_clock_ns() + time);
 }
 
-static void wait_ack(void)
-{
-	pv_ns_t end = pv_clock_ns() + PATIENCE;
-
-	for (ring(); !front_acked(&front); rest(PV_NSEC_PER_MSEC))
-		if (pv_clock_ns() > end)
-			die("a reset or a step of an honest handshake is not acknowledged");
-}
-
-static void open_link(void)
-{
-	const struct pv_start_link *start = &pv_start_info->links[0];
-	void *addr, *device;
-
-	if (!pv_start_info->link_count || start->kind != PV_LINK_NET)
-		die("no network link to drive");
-	if (pv_grant_attach(start->handle, 1, 0, &addr) < 0)
-		die("the link page cannot be mapped");
-	page = addr;
-	if (pv_grant_attach(page->front_dev, 1, 0, &device) < 0)
-		die("the DEV page cannot be mapped");
-	base = (uint8_t *)(start->window_gfn << PV_PAGE_SHIFT);
-	control = (uint64_t)page->control_pages * PAGE;
-	window = (uint64_t)page->window_pages * PAGE;
-	front_init(&front, (struct link_driver_page *)base, device);
-	pv_event_bind(start->port, follow, NULL);
-	follow(0, NULL);
-	while (!front_probe(&front, 1))
-		rest(PV_NSEC_PER_MSEC);
-}
-
 /* ---- queues ---- */
 
 static struct vr_place place(unsigned queue)
 {
-	uint64_t device = control + 2 * PAGE * queue;
+	uint64_t device = evil.control + 2 * PAGE * queue;
 
 	return (struct vr_place){ SIZE, PAGE * (1 + 2 * queue), PAGE * (2 + 2 * queue), device,
 				  device + PAGE };
@@ -140,12 +50,12 @@ static struct vr_place place(unsigned queue)
 
 static struct vr_desc *desc(unsigned queue, unsigned i)
 {
-	return (struct vr_desc *)(base + place(queue).desc) + i % SIZE;
+	return (struct vr_desc *)(evil.base + place(queue).desc) + i % SIZE;
 }
 
 static void offer(unsigned queue, uint16_t head)
 {
-	struct vr_avail *avail = (struct vr_avail *)(base + place(queue).avail);
+	struct vr_avail *avail = (struct vr_avail *)(evil.base + place(queue).avail);
 
 	avail->ring[avail_idx[queue]++ % SIZE] = head;
 	__atomic_store_n(&avail->idx, avail_idx[queue], __ATOMIC_RELEASE);
@@ -153,7 +63,7 @@ static void offer(unsigned queue, uint16_t head)
 
 static uint64_t buffer(unsigned i)
 {
-	return control + (4 * QUEUES + i % 128) * PAGE;
+	return evil.control + (4 * QUEUES + i % 128) * PAGE;
 }
 
 /* A reset and all that follows it, nearly always as it should be. */
@@ -161,29 +71,29 @@ static void handshake(void)
 {
 	uint64_t features;
 
-	broken += (front_status(&front) & VIRTIO_NEEDS_RESET) != 0;
-	front_init(&front, front.driver, front.device);
-	front_reset(&front);
-	wait_ack();
+	broken += (front_status(&evil.front) & VIRTIO_NEEDS_RESET) != 0;
+	front_init(&evil.front, evil.front.driver, evil.front.device);
+	front_reset(&evil.front);
+	evil_wait_ack();
 	for (unsigned i = 0; i < QUEUES; i++) {
 		struct vr_place at = place(i);
 
-		memset(base + at.desc, 0, 2 * PAGE);
-		memset(base + at.used, 0, 2 * PAGE);
+		memset(evil.base + at.desc, 0, 2 * PAGE);
+		memset(evil.base + at.used, 0, 2 * PAGE);
 		avail_idx[i] = 0;
 		if (one_in(16))
-			*(uint64_t *)((uint8_t *)&at + 8 * (1 + below(4))) = below(window + PAGE);
+			*(uint64_t *)((uint8_t *)&at + 8 * (1 + evil_below(4))) = evil_below(evil.window + PAGE);
 		if (one_in(32))
-			at.size = (uint16_t)number();
-		front_set_queue(&front, i, &at);
+			at.size = (uint16_t)evil_number();
+		front_set_queue(&evil.front, i, &at);
 	}
-	features = front_features(&front) & (one_in(4) ? number() | 7ull << 29 : ~0ull);
-	front_set_features(&front, one_in(32) ? number() : features);
+	features = front_features(&evil.front) & (one_in(4) ? evil_number() | 7ull << 29 : ~0ull);
+	front_set_features(&evil.front, one_in(32) ? evil_number() : features);
 	if (!one_in(32))
-		wait_ack();
-	front_driver_ok(&front);
-	wait_ack();
-	live += (front_status(&front) & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET)) == VIRTIO_DRIVER_OK;
+		evil_wait_ack();
+	front_driver_ok(&evil.front);
+	evil_wait_ack();
+	live += (front_status(&evil.front) & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET)) == VIRTIO_DRIVER_OK;
 }
 
 /* ---- what it does ---- */
@@ -197,23 +107,23 @@ static void write_frame(uint8_t *at)
 	memset(at, 0, 128);
 	memset(frame, one_in(2) ? 0xff : 2, 6); /* everybody, or perhaps a neighbour */
 	if (frame[0] == 2)
-		memcpy(frame, (uint8_t[]){ 2, 0x52, 0x46, 0, 0, (uint8_t)(1 + below(3)) }, 6);
-	memcpy(frame + 6, page->mac, 6);
+		memcpy(frame, (uint8_t[]){ 2, 0x52, 0x46, 0, 0, (uint8_t)(1 + evil_below(3)) }, 6);
+	memcpy(frame + 6, evil.page->mac, 6);
 	memcpy(frame + 12, header, sizeof(header));
-	memcpy(frame + 26, page->ip4, 4);
+	memcpy(frame + 26, evil.page->ip4, 4);
 	if (one_in(3))
-		*hdr = (struct net_hdr){ (uint8_t)below(4), (uint8_t)below(5), (uint16_t)below(300),
-					 (uint16_t)number(), (uint16_t)below(80), (uint16_t)below(20), 0 };
-	for (unsigned n = (unsigned)below(4); n; n--)
-		at[below(96)] = (uint8_t)number();
+		*hdr = (struct net_hdr){ (uint8_t)evil_below(4), (uint8_t)evil_below(5), (uint16_t)evil_below(300),
+					 (uint16_t)evil_number(), (uint16_t)evil_below(80), (uint16_t)evil_below(20), 0 };
+	for (unsigned n = (unsigned)evil_below(4); n; n--)
+		at[evil_below(96)] = (uint8_t)evil_number();
 }
 
 static void send_frame(void)
 {
-	unsigned i = (unsigned)below(SIZE);
-	uint32_t len = one_in(4) ? (uint32_t)below(2 * BUFFER) : 100;
+	unsigned i = (unsigned)evil_below(SIZE);
+	uint32_t len = one_in(4) ? (uint32_t)evil_below(2 * BUFFER) : 100;
 
-	write_frame(base + buffer(i));
+	write_frame(evil.base + buffer(i));
 	*desc(NET_QUEUE_TX, i) = (struct vr_desc){ buffer(i), len ? len : 1, 0, 0 };
 	offer(NET_QUEUE_TX, (uint16_t)i);
 	frames++;
@@ -221,7 +131,7 @@ static void send_frame(void)
 
 static void offer_buffer(void)
 {
-	unsigned i = (unsigned)below(SIZE);
+	unsigned i = (unsigned)evil_below(SIZE);
 
 	*desc(NET_QUEUE_RX, i) = (struct vr_desc){ buffer(64 + i), BUFFER, VR_DESC_WRITE, 0 };
 	offer(NET_QUEUE_RX, (uint16_t)i);
@@ -230,33 +140,33 @@ static void offer_buffer(void)
 /* H1 to H3, H5 to H7: a chain of anything. */
 static void offer_chain(void)
 {
-	unsigned queue = (unsigned)below(QUEUES);
+	unsigned queue = (unsigned)evil_below(QUEUES);
 
-	for (unsigned n = 1 + (unsigned)below(8); n; n--)
-		*desc(queue, (unsigned)below(SIZE)) = (struct vr_desc){
-			one_in(8) ? number() << below(48) : below(window),
-			one_in(8) ? (uint32_t)number() : (uint32_t)below(3 * PAGE),
-			(uint16_t)(one_in(16) ? number() : below(4)),
-			(uint16_t)below(one_in(8) ? 65536 : SIZE),
+	for (unsigned n = 1 + (unsigned)evil_below(8); n; n--)
+		*desc(queue, (unsigned)evil_below(SIZE)) = (struct vr_desc){
+			one_in(8) ? evil_number() << evil_below(48) : evil_below(evil.window),
+			one_in(8) ? (uint32_t)evil_number() : (uint32_t)evil_below(3 * PAGE),
+			(uint16_t)(one_in(16) ? evil_number() : evil_below(4)),
+			(uint16_t)evil_below(one_in(8) ? 65536 : SIZE),
 		};
-	offer(queue, (uint16_t)below(one_in(8) ? 65536 : SIZE));
+	offer(queue, (uint16_t)evil_below(one_in(8) ? 65536 : SIZE));
 }
 
 /* H4, H8, H9, H13 and what lies between: a word of anything anywhere. */
 static void scribble(void)
 {
-	uint64_t places[] = { below(PAGE), PAGE + below(4 * PAGE), control + below(4 * PAGE),
-			      buffer((unsigned)number()) + below(PAGE) };
-	uint64_t at = places[below(sizeof(places) / sizeof(places[0]))] & ~7ull;
+	uint64_t places[] = { evil_below(PAGE), PAGE + evil_below(4 * PAGE), evil.control + evil_below(4 * PAGE),
+			      buffer((unsigned)evil_number()) + evil_below(PAGE) };
+	uint64_t at = places[evil_below(sizeof(places) / sizeof(places[0]))] & ~7ull;
 
 	/* Only page_seen stays true: init would leave the link down, and there would be nothing to attack. */
 	if (at != offsetof(struct link_driver_page, page_seen))
-		*(uint64_t *)(base + at) = one_in(2) ? number() : below(SIZE);
+		*(uint64_t *)(evil.base + at) = one_in(2) ? evil_number() : evil_below(SIZE);
 }
 
 static void misbehave(void)
 {
-	switch (below(8)) {
+	switch (evil_below(8)) {
 	case 0:
 		offer_chain();
 		break;
@@ -264,7 +174,7 @@ static void misbehave(void)
 		scribble();
 		break;
 	case 2:
-		avail_idx[below(QUEUES)] += (uint16_t)(one_in(8) ? number() : 0);
+		avail_idx[evil_below(QUEUES)] += (uint16_t)(one_in(8) ? evil_number() : 0);
 		break;
 	case 3:
 	case 4:
@@ -274,22 +184,15 @@ static void misbehave(void)
 		send_frame();
 	}
 	if (one_in(2))
-		ring();
-}
-
-static uint64_t option(const char *key, uint64_t otherwise)
-{
-	char value[24];
-
-	return pv_cmdline_get(key, value, sizeof(value)) ? strtoull(value, NULL, 10) : otherwise;
+		evil_ring();
 }
 
 int main(void)
 {
-	uint64_t ops = option("ops", 20000);
+	uint64_t ops = evil_option("ops", 20000);
 
-	state = option("seed", 1) * 0x9e3779b97f4a7c15ull | 1;
-	open_link();
+	evil_seed(evil_option("seed", 1) * 0x9e3779b97f4a7c15ull | 1);
+	evil_open_link(PV_LINK_NET, 1);
 	for (uint64_t i = 0; i < ops; i++) {
 		if (i % HANDSHAKE_EVERY == 0)
 			handshake();
