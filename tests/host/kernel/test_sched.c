@@ -73,16 +73,16 @@ static void shares(void **state)
 }
 
 /* A second one on a CPU has its turn though the first one had no end. */
-static void not_alone_any_more(void **state)
+static void not_alone_after(unsigned alone_for)
 {
 	struct domain *a, *b;
-	u64 ha = child_run(&a, 2), hb = child_make(&b);
+	u64 hb = child_make(&b), ha;
 	struct vcpu *r = root->vcpus[0];
 
-	(void)state;
 	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, hb, 2), 0);
 	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, PV_SELF, 1), 0);
-	pass(20); /* it runs alone there */
+	ha = child_run(&a, 2);
+	pass(alone_for); /* it runs alone there */
 	assert_int_equal(a->vcpus[0]->state, VCPU_RUNNING);
 	assert_int_equal(CALL(r, DOM_CTL, PV_DOM_CTL_UNPAUSE, hb), 0);
 	pass(12);
@@ -92,24 +92,17 @@ static void not_alone_any_more(void **state)
 	end(hb);
 }
 
+static void not_alone_any_more(void **state)
+{
+	(void)state;
+	not_alone_after(20);
+}
+
 /* The same when who ran alone has only just begun: nobody is behind yet, but from now on there is an end. */
 static void not_alone_from_the_start(void **state)
 {
-	struct domain *a, *b;
-	u64 hb = child_make(&b), ha;
-	struct vcpu *r = root->vcpus[0];
-
 	(void)state;
-	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, hb, 2), 0);
-	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, PV_SELF, 1), 0);
-	ha = child_run(&a, 2);
-	assert_int_equal(a->vcpus[0]->state, VCPU_RUNNING);
-	assert_int_equal(CALL(r, DOM_CTL, PV_DOM_CTL_UNPAUSE, hb), 0);
-	pass(12);
-	assert_true(b->vcpus[0]->switches > 0);
-	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_AFFINITY, PV_SELF, 0), 0);
-	end(ha);
-	end(hb);
+	not_alone_after(0);
 }
 
 /* Of two idle CPUs it is the one where it was. */
