@@ -278,7 +278,7 @@ static u32 fill_run(struct domain *dom, const struct aspace *as, const struct ne
 
 		if ((e & (PTE_P | PTE_A)) != (PTE_P | PTE_A) || ((n->leaves[i] & PTE_P) && !(over && i == first)))
 			continue;
-		x.flags = (n->upper & e & (PTE_W | PTE_U)) | ((n->upper | e) & PTE_NX);
+		x.flags = flags_below(n->upper, e);
 		if (!(e & PTE_D))
 			x.flags &= ~PTE_W;
 		entry = gfn_lookup(&dom->mm, (e & PTE_ADDR) >> PAGE_SHIFT);

@@ -159,6 +159,12 @@ struct xlate {
 	u64 leaf;   /* WALKED: its value */
 	u64 upper;  /* WALKED: flags of the levels above it */
 };
+/* PTE_W, PTE_U, PTE_NX of an entry and all levels above it, whose are `upper`. */
+static inline u64 flags_below(u64 upper, u64 e)
+{
+	return (upper & e & (PTE_W | PTE_U)) | ((upper | e) & PTE_NX);
+}
+
 enum walk_result { WALK_OK, WALK_FAULT, WALK_RETRY };
 enum walk_result translate(struct domain *dom, struct aspace *as, vaddr_t va, u64 access,
 			   struct xlate *x);

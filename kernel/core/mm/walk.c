@@ -72,11 +72,6 @@ static enum walk_result use_leaf(u64 *p, u64 e, u64 flags, u8 shift, vaddr_t va,
 	return WALK_OK;
 }
 
-static inline u64 flags_below(u64 upper, u64 e)
-{
-	return (upper & e & (PTE_W | PTE_U)) | ((upper | e) & PTE_NX);
-}
-
 /* From a leaf table that is known. Rights that do not suffice may have been raised further up since. */
 static enum walk_result walk_near(const struct near *n, vaddr_t va, u64 access, struct xlate *x)
 {
