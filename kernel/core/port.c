@@ -126,12 +126,22 @@ static void connect_half_locked(struct port *p, const struct domain *peer, u64 p
 		    });
 }
 
+/* One that has no peer: unbound, or its peer has gone and a successor may take the place. */
+static int find_single_locked(const struct domain *dom, u64 nr, struct port **out)
+{
+	int err = find_locked(dom, nr, out);
+
+	if (err)
+		return err;
+	return (*out)->w.state == PV_PORT_UNBOUND || (*out)->w.state == PV_PORT_CLOSED_PEER ? 0 : -PV_EBUSY;
+}
+
 /* Looks both up so that the error of higher precedence wins, whichever port it is about. */
 static int find_pair_locked(struct domain *a, u64 port_a, struct domain *b, u64 port_b,
 			    struct port **pa, struct port **pb)
 {
-	int err_a = find_unbound_locked(a, port_a, pa);
-	int err_b = find_unbound_locked(b, port_b, pb);
+	int err_a = find_single_locked(a, port_a, pa);
+	int err_b = find_single_locked(b, port_b, pb);
 
 	if (domain_is_dying(a) || domain_is_dying(b))
 		return -PV_EDEAD;

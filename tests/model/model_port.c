@@ -82,6 +82,13 @@ static u32 find_unbound(struct m_dom *dom, u64 port, struct m_port **p)
 	return errs ? errs : (*p)->state == PV_PORT_UNBOUND ? 0 : E(EBUSY);
 }
 
+static u32 find_single(struct m_dom *dom, u64 port, struct m_port **p)
+{
+	u32 errs = find(dom, port, p);
+
+	return errs || (*p)->state != PV_PORT_CLOSED_PEER ? find_unbound(dom, port, p) : 0;
+}
+
 static const char *alloc(struct model *m, struct m_dom *me, const u64 *a, i64 r)
 {
 	struct m_dom *dom;
@@ -110,7 +117,7 @@ static const char *connect(struct model *m, struct m_dom *me, const u64 *a, i64 
 	if (!errs && da == db && a[1] == a[4])
 		errs |= E(EINVAL);
 	if (!errs)
-		errs |= find_unbound(da, a[1], &pa) | find_unbound(db, a[4], &pb);
+		errs |= find_single(da, a[1], &pa) | find_single(db, a[4], &pb);
 	wrong = m_expect(errs, r, 0, 0);
 	if (wrong || errs)
 		return wrong;

@@ -14,6 +14,13 @@ static bool is_pending(u64 port)
 	return port_page->pending[port / 64] & 1ull << port % 64;
 }
 
+static void forget(u64 port)
+{
+	__atomic_fetch_and(&port_page->pending[port / 64], ~(1ull << port % 64), __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vcs0->port_sel, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vcs0->pend[0], 0, __ATOMIC_SEQ_CST);
+}
+
 PV_TEST(port_alloc, "PVABI-PRT-001.1")
 {
 	u64 a = alloc(), b = alloc();
@@ -61,6 +68,41 @@ PV_TEST(port_close_tells_peer, "PVABI-PRT-004.1 PVABI-SND-003.1")
 	CHECK_ERR(HC(PORT_SEND, b), EDEAD);
 	CHECK_ERR(HC(PORT_SEND, a), ENOENT);
 	CHECK_OK(OP(PORT_CTL, CLOSE, b));
+}
+
+PV_TEST(port_connect_anew, "PVABI-PRT-013.1 PVABI-PRT-003.1")
+{
+	u64 old = alloc(), b = alloc(), c = alloc(), d = alloc();
+
+	CHECK_OK(OP(PORT_CTL, CONNECT, old, PV_SELF, PV_SELF, b));
+	CHECK_OK(OP(PORT_CTL, CLOSE, old));
+	forget(b);
+	CHECK_OK(OP(PORT_CTL, CONNECT, c, PV_SELF, PV_SELF, b));
+	CHECK_EQ(OP(PORT_CTL, STATUS, b), PV_PORT_INTERDOMAIN);
+	CHECK(!is_pending(b));
+	CHECK_EQ(HC(PORT_SEND, c), 0);
+	CHECK(is_pending(b));
+	CHECK_EQ(HC(PORT_SEND, b), 0);
+	CHECK(is_pending(c));
+	CHECK_ERR(OP(PORT_CTL, CONNECT, d, PV_SELF, PV_SELF, b), EBUSY);
+	CHECK_OK(OP(PORT_CTL, CLOSE, b));
+	CHECK_EQ(OP(PORT_CTL, STATUS, c), PV_PORT_CLOSED_PEER);
+	CHECK_ERR(OP(PORT_CTL, BIND_VIRQ, c, PV_VIRQ_CHILD), EBUSY);
+	CHECK_OK(OP(PORT_CTL, CONNECT, c, PV_SELF, PV_SELF, d));
+	CHECK_EQ(HC(PORT_SEND, d), 1); /* nobody has taken the news that b is gone */
+}
+
+PV_TEST(port_connect_anew_tells_the_same_vcpu, "PVABI-PRT-013.1", .vcpus = 2)
+{
+	u64 a = alloc(), b = alloc(), c = alloc();
+
+	CHECK_OK(OP(PORT_CTL, CONNECT, a, PV_SELF, PV_SELF, b));
+	CHECK_OK(OP(VCPU_CTL, CREATE, PV_SELF, 1));
+	CHECK_OK(OP(PORT_CTL, MOVE, b, 1));
+	CHECK_OK(OP(PORT_CTL, CLOSE, a));
+	CHECK_EQ(OP(PORT_CTL, STATUS, b), PV_PORT_CLOSED_PEER | 1 << 8);
+	CHECK_OK(OP(PORT_CTL, CONNECT, c, PV_SELF, PV_SELF, b));
+	CHECK_EQ(OP(PORT_CTL, STATUS, b), PV_PORT_INTERDOMAIN | 1 << 8);
 }
 
 PV_TEST(port_numbers, "PVABI-PRT-005.1")
@@ -221,9 +263,7 @@ PV_DRIVER_TEST(port_of_destroyed_peer, "PVABI-PRT-012.1 PVABI-SND-003.1", PARTS(
 	CHECK_EQ(OP(PORT_CTL, STATUS, mine), PV_PORT_CLOSED_PEER);
 	CHECK_ERR(HC(PORT_SEND, mine), EDEAD);
 	CHECK_OK(OP(PORT_CTL, CLOSE, mine));
-	__atomic_fetch_and(&port_page->pending[mine / 64], ~(1ull << mine % 64), __ATOMIC_SEQ_CST);
-	__atomic_store_n(&vcs0->port_sel, 0, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&vcs0->pend[0], 0, __ATOMIC_SEQ_CST);
+	forget(mine);
 }
 
 /* ---- sending ---- */

@@ -71,6 +71,9 @@ static void life_of_a_port(void **state)
 	assert_int_equal(port_close(a, pa), -PV_ENOENT);
 	assert_int_equal(alloc(a), pa);
 	assert_int_equal(port_send(b, pb), -PV_EDEAD); /* not the one that has the number now */
+	assert_int_equal(port_connect(a, pa, b, pb), 0); /* unless it takes the place */
+	assert_int_equal(port_send(b, pb), 0);
+	assert_true(world_take_event(a, (u32)pa));
 }
 
 static void own_ends(void **state)
@@ -411,11 +414,16 @@ static u32 dice(u32 n)
 	return (u32)(seed >> 33) % n;
 }
 
+static bool is_single(int state)
+{
+	return state == PV_PORT_UNBOUND || state == PV_PORT_CLOSED_PEER;
+}
+
 static void walk_connect(struct domain **d)
 {
 	u32 x = dice(DOMS), y = dice(DOMS), p = 1 + dice(PORTS - 1), q = 1 + dice(PORTS - 1);
 	bool free_port = !model[x][p].state || !model[y][q].state;
-	bool ok = model[x][p].state == PV_PORT_UNBOUND && model[y][q].state == PV_PORT_UNBOUND;
+	bool ok = is_single(model[x][p].state) && is_single(model[y][q].state);
 	bool same = x == y && p == q;
 	i64 r = port_connect(d[x], p, d[y], q);
 

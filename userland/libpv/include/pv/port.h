@@ -14,7 +14,10 @@ static inline int64_t pv_port_alloc(pv_handle_t dom)
 	return pv_call5(PV_HC_PORT_CTL, PV_PORT_CTL_ALLOC, 0, dom, 0, 0);
 }
 
-/* Connects port_a of domain a with port_b of domain b, both unbound (else EBUSY). ENOENT: free. */
+/*
+ * Connects port_a of domain a with port_b of domain b, each unbound or left by its peer (else EBUSY).
+ * ENOENT: free.
+ */
 static inline int64_t pv_port_connect(pv_handle_t a, pv_port_t port_a, pv_handle_t b,
 				      pv_port_t port_b)
 {
