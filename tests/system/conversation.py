@@ -125,6 +125,39 @@ def restart(boot):
 
 
 @case
+def console_restarts(boot):
+    """The console service is started anew, by command: the others' consoles go on."""
+    t = boot([("e1", {}), ("noisy", {"cmdline": "do=chatter"})], "view=e1")
+    t.expect("hello from e1")
+    for word in ("first", "second"):
+        t.shell()
+        t.type("restart console\r")
+        t.expect(r"--- Ctrl-\] \? for help")
+        t.expect("--- e1 ---")  # view=e1 still holds
+        t.type(f"{word}\r")
+        t.expect(f"e1: {word}\r\n")
+    t.type(ESCAPE + "2")
+    t.expect("--- noisy ---")
+    t.expect("blah blah")
+    t.shell()
+    want("noisy stopped" in t.command("destroy noisy"), "the end of noisy is not announced")
+    t.type(ESCAPE + "q")
+    want(t.end() == status.OK, "quit is not exit status 0")
+
+
+@case
+def console_dies(boot):
+    """The console service ends thirty times, at any moment: who writes and who reads goes on after the last."""
+    t = boot([("e1", {}), ("noisy", {"cmdline": "do=chatter"})], "headless view=e1 kills=console,30,20000,7")
+    t.expect("kills: 30 of console")
+    t.expect(r"noisy\| blah")
+    t.type("still there\r")
+    t.expect(r"e1\| e1: still there")
+    t.expect(r"noisy\| blah")
+    t.close()
+
+
+@case
 def links(boot):
     """Each end of a link is restarted; the link comes up again in a new epoch."""
     t = boot([("e1", {"kernel": "linkfront.elf", "cmdline": "rounds=0 stay"}),

@@ -41,37 +41,6 @@ static void fill_start_info(struct guest *guest, struct pv_start_info *info)
 	seed_fill(info->seed);
 }
 
-/* A ring without a reader would block its writer for ever: no console service, no ring. */
-static bool wants_ring(const struct guest *guest)
-{
-	return guest->slot && init.console && init.console != guest &&
-	       init.console->state == GUEST_RUNNING;
-}
-
-/* The child's ring page lent to the console service, a port on each side. */
-static const char *connect_console(struct guest *guest, struct built *built, int64_t *grant,
-				   int64_t *service_port)
-{
-	const uint32_t rights = PV_RIGHT_GRANT_READ | PV_RIGHT_GRANT_WRITE;
-	pv_handle_t service = init.console->dom;
-	int64_t own, port;
-
-	own = pv_grant_create(guest->dom, built->info.console_gfn, 1, rights);
-	if (own < 0)
-		return "its console ring cannot be granted";
-	*grant = pv_cap_copy((pv_handle_t)own, service, rights);
-	pv_cap_drop((pv_handle_t)own);
-	if (*grant < 0)
-		return "the console service can hold no more capabilities";
-	port = pv_port_alloc(guest->dom);
-	*service_port = pv_port_alloc(service);
-	if (port < 0 || *service_port < 0 ||
-	    pv_port_connect(guest->dom, (pv_port_t)port, service, (pv_port_t)*service_port) < 0)
-		return "its console port cannot be connected";
-	built->info.console_port = (uint32_t)port;
-	return NULL;
-}
-
 static const char *give_capabilities(struct guest *guest, struct built *built)
 {
 	int64_t handle;
@@ -99,8 +68,6 @@ static const char *start_vcpu(struct guest *guest, const struct built *built)
 static const char *furnish(struct guest *guest, struct built *built)
 {
 	bool explicit_kind = guest->spec->kind == PV_KIND_EXPLICIT;
-	int64_t grant = 0, port = 0;
-	bool ring = wants_ring(guest);
 	const char *why;
 
 	built->regs.rflags = 2;
@@ -109,10 +76,7 @@ static const char *furnish(struct guest *guest, struct built *built)
 	why = explicit_kind ? layout_explicit(guest, built) : layout_walked(guest, built);
 	if (why)
 		return why;
-	if (!ring)
-		built->info.console_gfn = 0;
-	else
-		why = connect_console(guest, built, &grant, &port);
+	why = console_prepare(guest, built);
 	if (!why && guest == init.console && !ctl_prepare(guest, built))
 		why = "its control channel cannot be made";
 	if (!why)
@@ -124,8 +88,8 @@ static const char *furnish(struct guest *guest, struct built *built)
 	if (!why)
 		why = load_bytes(guest->dom, built->info_gfn << PV_PAGE_SHIFT, &built->info,
 				 sizeof(built->info));
-	if (ring && !why)
-		ctl_attach(guest, (pv_handle_t)grant, (pv_port_t)port);
+	if (!why)
+		why = console_attach(guest);
 	return why ? why : start_vcpu(guest, built);
 }
 
@@ -157,6 +121,8 @@ bool guest_build(struct guest *guest)
 	guest_watch(guest);
 	kills_started(guest);
 	links_up(guest);
+	if (guest == init.console)
+		consoles_attach();
 	return true;
 }
 

@@ -24,6 +24,12 @@ static uint32_t queued;
 static pv_handle_t page_grant, irq_cap;
 static pv_port_t port;
 
+/*
+ * Where the service begins to show the kernel's log. The kernel itself writes it to the serial line until
+ * the line is given away; a successor goes on where its predecessor died.
+ */
+static uint64_t log_from;
+
 static void push(void)
 {
 	struct pv_ring ring = ctl_ring(&page.to_console);
@@ -140,18 +146,14 @@ static void on_port(pv_port_t which, void *arg)
 	push();
 }
 
-/*
- * The kernel writes its log to the serial line until the line is given away: the console goes on
- * from where the log ends at that moment.
- */
-static void send_log_end(void)
+static uint64_t log_end(void)
 {
 	static char text[PV_LOG_READ_MAX];
 	uint64_t pos = 0;
 
 	while (pv_host_log_read(init.host, &pos, text, sizeof(text)) > 0)
 		;
-	send_order("~log %llu", (unsigned long long)pos);
+	return pos;
 }
 
 /* The serial line and its interrupt; without a UART the console only writes to the kernel log. */
@@ -200,7 +202,9 @@ bool ctl_prepare(struct guest *console, struct built *built)
 	built->info.handle_count = CTL_HANDLES;
 	built->info.handles[CTL_HANDLE_PAGE] = (uint32_t)shared;
 	built->info.handles[CTL_HANDLE_IRQ] = give_uart(console);
-	send_log_end();
+	if (!log_from)
+		log_from = log_end();
+	send_order("~log %llu", (unsigned long long)log_from);
 	built->info.port_count = 1;
 	built->info.ports[CTL_PORT] = (uint32_t)theirs;
 	return true;
@@ -213,6 +217,7 @@ void ctl_lost(void)
 		pv_port_close(port);
 	}
 	port = 0;
+	log_from = log_end();
 	for (unsigned i = 0; i < init.count; i++)
 		init.guests[i].attached = false;
 }

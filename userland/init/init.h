@@ -5,6 +5,7 @@
  *   main.c       checks the image, reads the options, starts everything, runs the event loop
  *   build.c      one domain from the manifest: creation, capabilities, console, first vCPU
  *   layout.c     where things lie in an explicit and in a walked domain; loading
+ *   consoles.c   console rings joined with the console service, again when it is a new one
  *   links.c      virtio links between domains: made, connected, connected anew
  *   devices.c    PCI functions of domains: found, judged, given, silenced
  *   supervise.c  what happens when a domain stops: report, detach, destroy, restart, power off
@@ -56,6 +57,8 @@ struct guest {
 	enum guest_state state;
 	pv_handle_t dom;
 	bool attached; /* the console knows it */
+	pv_gfn_t console_gfn; /* its console ring, 0 = it has none */
+	pv_port_t console_port;
 	bool again;    /* to be started anew whatever its end */
 	bool held;     /* not started at boot: the cycle test starts it */
 	struct outcome outcome;
@@ -100,6 +103,11 @@ struct built {
 const char *layout_explicit(struct guest *guest, struct built *built);
 const char *layout_walked(struct guest *guest, struct built *built);
 const char *load_bytes(pv_handle_t dom, uint64_t gpa, const void *bytes, uint64_t len);
+
+/* consoles.c */
+const char *console_prepare(struct guest *guest, struct built *built); /* NULL or what is wrong */
+const char *console_attach(struct guest *guest); /* likewise; nothing to do without a service */
+void consoles_attach(void);			  /* all that run: the service is a new one */
 
 /* links.c */
 void links_setup(void);	   /* before the first domain is built; does not return on failure */

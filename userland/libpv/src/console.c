@@ -39,8 +39,8 @@ static void put_to_ring(const uint8_t *data, size_t len)
 
 		data += n;
 		len -= n;
-		if (pv_port_send(port) == -PV_EDEAD)
-			return; /* nobody will ever read it */
+		if (pv_port_send(port) < 0 && !n)
+			return; /* full, and nobody there to read: a service that comes shows the oldest */
 		if (len && !n)
 			pv_event_wait_port(port, PV_FOREVER);
 	}
