@@ -45,12 +45,16 @@ def native(build, boot, plugin):
         return least(boot("block-native", machine, build))
 
 
+def owner_of(kernel):
+    """Where the microkernel notes whose vCPU it runs, which the plugin watches for changes of domain."""
+    listing = subprocess.run(["nm", str(kernel)], capture_output=True, text=True, check=True).stdout
+    return re.search(r"^([0-9a-f]+) \w guest_owner$", listing, re.MULTILINE)[1]
+
+
 def guest(build, boot, kernel, plugin):
     path = HERE / "block.toml"
-    listing = subprocess.run(["nm", str(kernel)], capture_output=True, text=True, check=True).stdout
-    owner = re.search(r"^([0-9a-f]+) \w guest_owner$", listing, re.MULTILINE)[1]
     machine = qemu.Machine(kernel=kernel, image=image.make(path, image.parse(path), 512), icount=True,
-                           append="headless panic=exit", plugins=(f"{plugin},owner=0x{owner}",))
+                           append="headless panic=exit", plugins=(f"{plugin},owner=0x{owner_of(kernel)}",))
     return least(boot("block-vm", machine, build))
 
 

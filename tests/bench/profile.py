@@ -16,6 +16,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import network  # noqa: E402
 import run  # noqa: E402
 
 HIGH = 0xffff800000000000
@@ -24,19 +25,21 @@ OTHER = re.compile(r"^PROFILE-OTHER (\d+) insns=(\d+)", re.MULTILINE)
 USER = "(user mode)"
 
 
-def symbols(*programs):
-    """`address name` of all functions, in order; what stands at a low address runs before there are operations."""
+def symbols(*programs, domain=None):
+    """`address name` of all functions, in order; what stands at a low address runs before there are operations, but
+    for those of a domain, which must be the only program there that runs meanwhile."""
     found = {}
-    for program in programs:
+    for program in (*programs, *([domain] if domain else ())):
         listing = subprocess.run(["nm", str(program)], capture_output=True, text=True, check=True).stdout
         for address, name in re.findall(r"^([0-9a-f]{16}) [Tt] ([\w.]+)$", listing, re.MULTILINE):
-            if int(address, 16) >= HIGH:
+            if int(address, 16) >= HIGH or program is domain:
                 found.setdefault(int(address, 16), name[:60])
     return "".join(f"{address:x} {name}\n" for address, name in sorted(found.items()))
 
 
-def functions(text, name):
-    """{function: (instructions, calls)} per operation; {} if the log does not know it."""
+def functions(text, name, again=False):
+    """{function: (instructions, calls)} per operation; {} if the log does not know it. again: each stretch is the
+    whole operation once more."""
     match = re.search(rf"BENCH-ID (\d+) {re.escape(name)} (\d+)", text)
     if not match:
         return {}
@@ -44,7 +47,7 @@ def functions(text, name):
     last = {}  # an operation that is marked one by one: the last one
     for found, function, insns, calls in LINE.findall(text):
         if found == mark:
-            before = last.get(function, (0, 0)) if count > 1 else (0, 0)
+            before = last.get(function, (0, 0)) if count > 1 and not again else (0, 0)
             last[function] = (before[0] + int(insns), before[1] + int(calls))
     other = [int(insns) for found, insns in OTHER.findall(text) if found == mark]
     if other:
@@ -56,10 +59,14 @@ def measure(build, kernel, name):
     """(native or None, VM) of one operation."""
     with tempfile.TemporaryDirectory(prefix="profile") as directory:
         names = pathlib.Path(directory) / "names"
-        names.write_text(symbols(kernel, build / "linux" / "vmlinux"))
+        domain = build / "domains" / "netd.elf" if name in network.NEIGHBOUR else None
+        names.write_text(symbols(kernel, build / "linux" / "vmlinux", domain=domain))
         plugins = (f"{build}/tests/plugin/libprofile.so,names={names}",)
         if name in run.DOMAIN_OPERATIONS:
             return None, functions(run.boot_domains(build, kernel, name, plugins), name)
+        if name in network.ROWS:
+            way = network.world if name in network.WORLD else network.neighbour
+            return None, functions(way(build, run.boot, kernel, plugins), name, again=True)
         plain = run.boot("native-profile", run.native_machine(build, plugins), build)
         inside = run.boot("vm-profile", run.guest_machine(build, kernel, plugins), build)
     return functions(plain, name), functions(inside, name)

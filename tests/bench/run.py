@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "bench")]
 
 import disk  # noqa: E402
+import network  # noqa: E402
 from ringfence import image, qemu  # noqa: E402
 
 WALL_LIMIT = 900
@@ -141,6 +142,19 @@ def disks(build, only):
             "device is QEMU's).", "", *disk.table(plain, inside, only)]
 
 
+def networks(build, only):
+    """Lines of the network's table; [] without the plugin, which counts for it."""
+    if not plugin(build):
+        return []
+    print("bench: network ...", file=sys.stderr, flush=True)
+    rows = network.measure(build, boot, build / "kernel" / RELEASE, *plugin(build), only)
+    wanted = (only,) if only else network.ROWS
+    if missing := [name for name in wanted if name not in rows]:
+        raise BenchError(f"{', '.join(missing)} not measured; see network and network-world in the logs")
+    return ["", "Instructions per operation of the network, the least of three runs.", "",
+            *network.table(rows, only)]
+
+
 def number(value):
     return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
@@ -188,16 +202,19 @@ def main():
         if options.only == "disks" or options.only in DISK_ROWS:
             print("\n".join(disks(options.build, None if options.only == "disks" else options.only)[1:]))
             return
+        if options.only == "network" or options.only in network.ROWS:
+            print("\n".join(networks(options.build, None if options.only == "network" else options.only)[1:]))
+            return
         print("bench: native Linux ...", file=sys.stderr, flush=True)
         plain = native(options.build)
         if options.only and options.only not in plain.cost:
             raise BenchError(f"there is no operation '{options.only}'; "
-                             f"known: {', '.join((*plain.cost, *DISK_ROWS))}")
+                             f"known: {', '.join((*plain.cost, *DISK_ROWS, *network.ROWS))}")
         print("bench: Linux in a VM, release and debug ...", file=sys.stderr, flush=True)
         release, debug = (guest(options.build, kernel) for kernel in kernels)
         print("bench: newlib domains ...", file=sys.stderr, flush=True)
         pairs = [] if options.only else [domains(options.build, kernel) for kernel in kernels]
-        disk_lines = [] if options.only else disks(options.build, None)
+        more = [] if options.only else disks(options.build, None) + networks(options.build, None)
     except BenchError as error:
         sys.exit(f"bench: {error}")
     lines = ["Instructions of the whole machine per operation (QEMU TCG, icount); the last two columns",
@@ -205,7 +222,7 @@ def main():
     lines += table(plain, release, debug, options.only)
     if pairs:
         lines += domain_table(*pairs)
-    text = "\n".join(lines + disk_lines) + "\n"
+    text = "\n".join(lines + more) + "\n"
     print(text, end="")
     if options.output:
         options.output.write_text("<!-- SPDX-License-Identifier: BSD-2-Clause -->\n" + text)
