@@ -16,8 +16,8 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import run  # noqa: E402  (it knows where the tools are)
 import network  # noqa: E402
-import run  # noqa: E402
 
 HIGH = 0xffff800000000000
 LINE = re.compile(r"^PROFILE (\d+) (\S+) insns=(\d+) calls=(\d+)", re.MULTILINE)

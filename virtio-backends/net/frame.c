@@ -176,13 +176,44 @@ bool frame_source_fits(const struct frame *frame, const struct frame_rules *rule
 	}
 }
 
+static uint64_t load64(const uint8_t *bytes)
+{
+	uint64_t word;
+
+	__builtin_memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+/* What is carried out of the top comes in at the bottom. */
+static uint64_t add64(uint64_t total, uint64_t word)
+{
+	total += word;
+	return total + (total < word);
+}
+
+/* The sum of words does not mind in which order their bytes are, so it is made of the processor's own and as long ones
+ * as there are; `odd` only says which byte of the result is which. */
 uint32_t frame_sum(uint32_t sum, const uint8_t *bytes, size_t len, bool odd)
 {
-	uint64_t total = sum;
+	uint64_t total = 0, word = 0;
 
-	for (size_t i = 0; i < len; i++, odd = !odd)
-		total += odd ? bytes[i] : (uint32_t)bytes[i] << 8;
+	for (; len >= 32; len -= 32, bytes += 32) {
+		total = add64(total, load64(bytes));
+		total = add64(total, load64(bytes + 8));
+		total = add64(total, load64(bytes + 16));
+		total = add64(total, load64(bytes + 24));
+	}
+	for (; len >= 8; len -= 8, bytes += 8)
+		total = add64(total, load64(bytes));
+	__builtin_memcpy(&word, bytes, len);
+	total = add64(total, word);
 	total = (total & 0xffffffff) + (total >> 32);
+	total = (total & 0xffffffff) + (total >> 32);
+	total = (total & 0xffff) + (total >> 16);
+	total = (total & 0xffff) + (total >> 16);
+	if (!odd)
+		total = __builtin_bswap16((uint16_t)total);
+	total += sum;
 	return (uint32_t)((total & 0xffffffff) + (total >> 32));
 }
 

@@ -9,6 +9,7 @@
 
 #define HDR_BYTES ((uint32_t)sizeof(struct net_hdr))
 #define RUN_MAX 64u /* looks at a queue in one run */
+#define SUM_BYTES 1536u /* of a payload that are summed at once: most frames */
 
 struct net_config {
 	uint8_t mac[FRAME_MAC];
@@ -128,7 +129,7 @@ static void fill_checksum(struct frame *frame, const struct payload *payload)
 	uint8_t *field = frame->head + start + frame->hdr.csum_offset;
 	uint32_t sum = frame_sum(0, frame->head + start, frame->head_len - start, false);
 	bool odd = (frame->head_len - start) & 1;
-	uint8_t bytes[256];
+	uint8_t bytes[SUM_BYTES];
 	uint16_t check;
 
 	for (uint32_t at = 0; at < payload->len;) {

@@ -25,6 +25,14 @@ static void copy_words(volatile uint8_t *out, const volatile uint8_t *in, size_t
 }
 #endif
 
+struct half {
+	uint32_t value;
+} __attribute__((packed, may_alias));
+
+struct quarter {
+	uint16_t value;
+} __attribute__((packed, may_alias));
+
 void vr_copy(void *to, const void *from, size_t len)
 {
 	volatile uint8_t *out = to;
@@ -34,8 +42,18 @@ void vr_copy(void *to, const void *from, size_t len)
 	copy_words(out, in, words);
 	out += words * 8;
 	in += words * 8;
-	for (len %= 8; len; len--)
-		*out++ = *in++;
+	if (len & 4) {
+		((volatile struct half *)out)->value = ((const volatile struct half *)in)->value;
+		out += 4;
+		in += 4;
+	}
+	if (len & 2) {
+		((volatile struct quarter *)out)->value = ((const volatile struct quarter *)in)->value;
+		out += 2;
+		in += 2;
+	}
+	if (len & 1)
+		*out = *in;
 }
 
 void vr_zero(void *to, size_t len)
