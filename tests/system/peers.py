@@ -64,6 +64,8 @@ GOOD = 24576  # sectors of the honest disk: no other has so many
 LIARS = {f"liar{i}": words for i, words in enumerate((
     "deed=D1", "deed=D1 after=0", "deed=D2", "deed=D3", "deed=D3 after=3", "deed=D4", "deed=D5", "deed=D5 after=0",
     "deed=D6", "deed=D6 after=0", "deed=D7", "deed=D8", "deed=D8 after=2"))}
+# What each says when it has begun: a deed that was not done proves nothing.
+DID = [rf"^liar{i}\| {words.split()[0][5:]} is done" for i, words in enumerate(LIARS.values())]
 # Each disk there is, is read and written; what that comes to is not asked. Then the honest one must do its work.
 USE = "until good=$(grep -lx {0} /sys/block/vd*/size 2>/dev/null | cut -d/ -f4) && [ x$good != x ]; do " \
       "sleep 1; done; sleep 2; " \
@@ -84,8 +86,38 @@ def peers_hostile_back(system):
                              service("disk", kernel="blkd.elf"), *links, link("vm1", "disk", size="12M", window="2M")),
                 append="exit-with=vm1", mem=768)
     system.healthy(known=r".* WRN (domain \d+ 'liar10'|liar10 \().*")
-    system.said(r"^vm1\| honest-42", r"liar10 stopped: fault: vector 14")  # D7 falls over its own store
+    system.said(r"^vm1\| honest-42", r"liar10 stopped: fault: vector 14", *DID)  # D7 falls over its own store
     system.never(r"vm1\| .*(general protection|Call Trace|KASAN|UBSAN)", r"disk stopped", r"liar[^1][0-9]? stopped")
+
+
+# Likewise for cards. Each network of a liar is asked for stations and pinged until its lies have begun, and some
+# time more.
+CARD_UP = "until ip addr show 2>/dev/null | grep -q 10.0.0.1/; do sleep 1; done; sleep 3; "
+CARD_USE = "for n in {}; do for i in 1 2 3; do ping -q -c 60 -i 0.02 -W 1 10.1.$n.$i > /dev/null 2>&1 & done; done; " \
+           "sleep 6; for n in {}; do ping -q -c 20 -i 0.05 -W 1 10.1.$n.9 > /dev/null 2>&1 & done; sleep 6; "
+CARD_WORK = "ping -q -c 3 vm2 > /tmp/p && grep -q 3.packets.received /tmp/p && echo pinged-$((6*7)); " \
+            "until wget -q -O /tmp/sum http://vm2/sum; do sleep 1; done; wget -q -O /tmp/data http://vm2/data; " \
+            "a=$(cat /tmp/sum); b=$(md5sum < /tmp/data); [ x${a%% *} = x${b%% *} ] && echo honest-$((6*7)); " \
+            "ls /sys/class/net | grep -c eth"
+@case
+def peers_hostile_card(system):
+    """The same for network cards: a VM with a card of each liar goes on, and the file it fetches from its neighbour
+    by its honest card is whole."""
+    domains = [service(name, "net " + words, kernel="evilback.elf") for name, words in LIARS.items()]
+    links = [link("vm1", name, kind="net", ip=f"10.1.{i}.100/24", window="2M") for i, name in enumerate(LIARS)]
+    numbers = " ".join(str(i) for i in range(len(LIARS)))
+    serve = "dd if=/dev/urandom of=/tmp/data bs=64k count=32 2>/dev/null; md5sum < /tmp/data > /tmp/sum; " \
+            "httpd -h /tmp; sleep 100000"
+    run = CARD_UP + CARD_USE.format(numbers, numbers) + CARD_WORK
+    system.boot(system.image(harness.vm("vm1", run, mem="96M", kmem="8M"), harness.vm("vm2", serve), *domains,
+                             service("net", kernel="netd.elf"), *links,
+                             link("vm1", "net", kind="net", ip="10.0.0.1/24"),
+                             link("vm2", "net", kind="net", ip="10.0.0.2/24")),
+                append="exit-with=vm1", mem=768)
+    system.healthy(known=r".* WRN (domain \d+ 'liar10'|liar10 \().*")
+    system.said(r"^vm1\| pinged-42", r"^vm1\| honest-42", r"liar10 stopped: fault: vector 14", *DID)
+    system.never(r"vm1\| .*(general protection|Call Trace|KASAN|UBSAN)", r"net stopped", r"vm2 stopped",
+                 r"liar[^1][0-9]? stopped")
 
 
 @case

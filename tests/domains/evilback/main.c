@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * evilback - a back end of a block link that means harm: it serves a RAM disk as blkd does, and after a while it
- * does what `deed` says, by the numbers of docs/virtio-backends.md:
+ * evilback - a back end of a block or network link that means harm: it serves a RAM disk as blkd does (disk.c), or a
+ * card at whose other end everybody answers (card.c), and after a while it does what `deed` says, by the numbers of
+ * docs/virtio-backends.md:
  *
  *   D1  used entries for heads that do not exist, are not out, or were returned
  *   D2  more bytes written than were offered		D3  used.idx moved back, or far ahead
@@ -11,36 +12,27 @@
  *   D10 deaf to the end of its link, it goes on writing to the window and ringing
  *   scan  looks for a secret of the VM in all it can reach (scan.c)
  *
- * after=N: so many notifications are honest (40).
+ * after=N: so many notifications are honest (40). net: the link is a network card's.
  */
+#include "evilback.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <blk/blk.h>
-#include <blk/ramdisk.h>
-#include <port/newlib/service.h>
-
 #include "scan.h"
 
-#define REQUESTS 64u
 #define TICK (200 * 1000ull)
 #define FLOOD 100u
 #define LONG_ENOUGH 25000u /* ticks; the front end watches for two seconds */
 
-struct client {
-	struct service_client base; /* first */
-	struct ramdisk ramdisk;
-	struct blk blk;
-	struct blk_request requests[REQUESTS];
-};
-
-static struct client *victim;
+static const struct evil_kind *kind;
+static struct service_client *victim;
 static char deed[8];
 static unsigned after = 40, notified;
 static uint64_t state = 1, deeds_done;
 
-static uint64_t number(void)
+uint64_t number(void)
 {
 	state ^= state << 13;
 	state ^= state >> 7;
@@ -53,10 +45,20 @@ static bool is(const char *name)
 	return !strcmp(deed, name);
 }
 
-static struct vr_used *used_ring(uint16_t *size)
+/* Its watcher wants to know that there was something to survive. */
+static void did(void)
 {
-	const struct end *end = &victim->base.end;
-	struct link_queue queue = end->driver->queues[0];
+	static bool told;
+
+	if (!told)
+		printf("%s is done\n", deed);
+	told = true;
+}
+
+static struct vr_used *used_ring(uint32_t index, uint16_t *size)
+{
+	const struct end *end = &victim->end;
+	struct link_queue queue = end->driver->queues[index];
 
 	*size = queue.size;
 	if (!vr_size_valid(queue.size))
@@ -72,17 +74,17 @@ static void add_used(struct vr_used *used, uint16_t size, uint32_t id)
 
 static void scribble(void)
 {
-	const struct vr_area *area = &victim->base.end.window.device;
+	const struct vr_area *area = &victim->end.window.device;
 
 	for (unsigned i = 0; i < 64; i++)
 		((uint64_t *)area->base)[number() % (area->len / 8)] = number();
 }
 
 /* What the driver is about to be told of is not what was done. */
-static void lie(void)
+static void lie(uint32_t index)
 {
 	uint16_t size;
-	struct vr_used *used = used_ring(&size);
+	struct vr_used *used = used_ring(index, &size);
 
 	if (is("D8"))
 		scribble();
@@ -92,11 +94,13 @@ static void lie(void)
 		add_used(used, size, (uint32_t)(deeds_done % 3 == 0 ? size + number() % 100000 :
 						deeds_done % 3 == 1 ? number() % size :
 								      used->ring[(used->idx - 1) % size].id));
+	/* a little more than a buffer holds, or more than there is */
 	for (unsigned i = 0; is("D2") && i < size; i++)
-		used->ring[i].len = (uint32_t)number() | 1u << 31;
+		used->ring[i].len += number() % 2 ? (uint32_t)number() % 4096 : (uint32_t)number() | 1u << 31;
 	if (is("D3"))
 		__atomic_store_n(&used->idx, used->idx + (number() % 2 ? 1000 : -3), __ATOMIC_RELEASE);
 	deeds_done++;
+	did();
 }
 
 static void (*notify)(void *self, uint32_t queue);
@@ -104,44 +108,47 @@ static void (*notify)(void *self, uint32_t queue);
 static void on_notify(void *self, uint32_t queue)
 {
 	if (queue != PORT_CONFIG && ++notified > after)
-		lie();
+		lie(queue);
 	notify(self, queue);
 }
 
-static void nonsense(struct link_device_page *device)
+static void nonsense(struct link_device_page *page)
 {
-	struct blk_config *config = (struct blk_config *)device->config;
-
-	config->capacity = number();
-	config->seg_max = (uint32_t)number() % 3;
-	config->blk_size = (uint32_t)number() % 5;
-	config->num_queues = (uint16_t)number();
-	device->config_gen = (uint32_t)number() | 1;
-	device->max_queues = (uint32_t)number();
+	kind->nonsense(page->config);
+	page->config_gen = (uint32_t)number() | 1;
+	page->max_queues = (uint32_t)number();
 }
 
 /* The rest is done at any time. */
 static void on_tick(pv_port_t port, void *arg)
 {
-	struct end *end = &victim->base.end;
-	struct link_device_page *device = (struct link_device_page *)end->device;
+	struct end *end = &victim->end;
+	struct link_device_page *page = (struct link_device_page *)end->device;
 
 	(void)port;
 	(void)arg;
-	if (is("D4") && end->doorbell)
+	if (is("D4") && end->doorbell) {
 		for (unsigned i = 0; i < FLOOD; i++)
 			pv_port_send(end->doorbell);
-	if (is("D5"))
-		nonsense(device);
+		did();
+	}
+	if (is("D5")) {
+		nonsense(page);
+		did();
+	}
 	if (is("D6")) {
-		device->features[0] = number() << 16;
-		device->status = (uint32_t)number();
-		device->ack_seq = number();
+		page->features[0] = number() << 16;
+		page->status = (uint32_t)number();
+		page->ack_seq = number();
 		if (end->doorbell)
 			pv_port_send(end->doorbell);
+		did();
 	}
-	if (is("D7") && notified > after)
+	if (is("D7") && notified > after) {
+		did();
+		fflush(stdout);
 		((struct link_driver_page *)end->base)->status = 0;
+	}
 	if (is("D10") && end->base && end->page->state != PV_LINK_UP) {
 		scribble();
 		pv_port_send(end->doorbell);
@@ -155,48 +162,32 @@ static void on_tick(pv_port_t port, void *arg)
 	pv_event_timer(pv_clock_ns() + (is("scan") ? SCAN_EVERY : TICK), on_tick, NULL);
 }
 
-static const char *client_open(struct service_client *base)
+static struct vdev *client_start(struct service_client *client, const char **why)
 {
-	struct client *client = (struct client *)base;
-	void *bytes;
-	int64_t r = end_map_disk(&client->base.end, &bytes);
-
-	if (r < 0)
-		return pv_strerror(r);
-	ramdisk_init(&client->ramdisk, bytes, (uint64_t)base->end.page->disk_pages << PV_PAGE_SHIFT);
-	return NULL;
-}
-
-static struct vdev *client_start(struct service_client *base, const char **why)
-{
-	struct client *client = (struct client *)base;
-	struct end *end = &base->end;
-	struct blk_options options = { .storage = &client->ramdisk.storage, .queues = 1 };
+	struct end *end = &client->end;
+	struct vdev *device = kind->start(client, why);
 
 	victim = client;
-	*why = blk_init(&client->blk, &options, &end->port, &end->window, NULL, client->requests,
-			REQUESTS);
 	if (!notify)
 		notify = end->port.notify;
 	end->port.notify = on_notify;
 	if (is("D10"))
 		pv_event_unbind(end->changed);
-	if (is("D5"))
-		client->blk.dev.queue_max[0] = (uint16_t)(after ? 256 : 0);
+	for (unsigned i = 0; device && is("D5") && !after && i < device->class->queues; i++)
+		device->queue_max[i] = 0;
 	pv_event_timer(pv_clock_ns(), on_tick, NULL);
-	return *why ? NULL : &client->blk.dev;
+	return device;
 }
 
 int main(void)
 {
-	static const struct service service = {
-		.kind = PV_LINK_BLK,
-		.client_size = sizeof(struct client),
-		.open = client_open,
-		.start = client_start,
-	};
+	static struct service service = { .start = client_start };
 	char value[12];
 
+	kind = pv_cmdline_get("net", value, sizeof(value)) ? &evil_card : &evil_disk;
+	service.kind = kind->kind;
+	service.client_size = kind->client_size;
+	service.open = kind->open;
 	if (!pv_cmdline_get("deed", deed, sizeof(deed)))
 		printf("no deed\n");
 	if (pv_cmdline_get("after", value, sizeof(value)))
