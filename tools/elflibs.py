@@ -41,20 +41,26 @@ def _find(name, bits, beside):
     raise Missing(f"{name} ({bits} bit)")
 
 
+def _directories(runpath):
+    return [pathlib.Path(directory) for directory in runpath if directory.startswith("/")]
+
+
 def needed(program, extra=()):
     """{name in the guest: file of this machine} for `program` and, by name, the libraries it loads later
-    by itself (`extra`). A library beside the program (RUNPATH ./) is not listed."""
+    by itself (`extra`). A library beside the program (RUNPATH ./) is not listed; one that only its user knows where to
+    find (RUNPATH /...) is."""
     bits, loader, names, own = describe(program)
-    files, queue = {}, [*names, *extra]
+    files, queue = {}, [(name, _directories(own)) for name in (*names, *extra)]
     if loader:
         files[loader] = pathlib.Path(loader).resolve()
     beside = [program.parent / p for p in own if p.startswith(".")]
     while queue:
-        name = queue.pop()
-        path = _find(name, bits, beside)
+        name, known = queue.pop()
+        path = _find(name, bits, (*beside, *known))
         if loader and pathlib.Path(loader).name == name or str(path) in files:
             continue
         if path.parent not in beside:
             files[str(path)] = path.resolve()
-        queue += describe(path)[2]
+        _, _, more, own = describe(path)
+        queue += [(name, _directories(own)) for name in more]
     return files
