@@ -20,6 +20,7 @@ import threading
 import deaths
 import harness
 import talk
+import wire
 from harness import case, link, nightly, service, status, vm
 from manifest.network import MachineCard
 from ringfence import cards, qemu
@@ -84,14 +85,17 @@ def driver(cmdline="", kernel="netd.elf", **keys):
     return service("uplink", cmdline, kernel=kernel, pci=[SLOT], on_exit="restart", **keys)
 
 
-def chain(*policy, uplink=None):
+FIXED = {"ip": "10.0.2.15/24", "gateway": "10.0.2.2", "dns": "10.0.2.3"}
+LEASED = {"ip": "dhcp"}
+
+
+def chain(*policy, uplink=None, outside=FIXED):
     """Everything between VMs and the card, each with its links; a VM adds one to `net`."""
     return (service("net", kernel="netd.elf", on_exit="restart"),
             service("firewall", kernel="firewall.elf", on_exit="restart", policy=list(policy)),
             uplink or driver(),
             link("firewall", "net", kind="net", name="inside", ip="10.0.0.254/24", uplink=True),
-            link("firewall", "uplink", kind="net", name="outside", ip="10.0.2.15/24", gateway="10.0.2.2",
-                 dns="10.0.2.3", mac=MAC))
+            link("firewall", "uplink", kind="net", name="outside", mac=MAC, **outside))
 
 
 def member(name, number):
@@ -341,6 +345,97 @@ def uplink_image(system):
         finally:
             pause.go.set()
             t.close()
+
+
+@case
+def uplink_dhcp(system):
+    """The firewall asks QEMU's user network for its address; a file goes each way, and the driver dies meanwhile: the
+    lease is the firewall's and outlives it."""
+    with web(2) as (port, digest):
+        boot(system, UP + "cat /etc/resolv.conf; " + fetch(port, "down") + SEND.format(16, port),
+             chain(f"allow tcp 10.0.2.2 {port}", outside=LEASED,
+                   uplink=driver("crash=3,200,1", kernel="netd_crash.elf")))
+        arrived(system, digest, "down")
+        sent(system)
+    system.said(r"firewall\| dhcp: 10\.0\.2\.15/24, router 10\.0\.2\.2, name server 10\.0\.2\.3, of 10\.0\.2\.2 for "
+                r"86400 s", r"^vm1\| nameserver 10\.0\.0\.254", r"uplink stopped: panic, code 103")
+    system.never(r"forged source")
+
+
+class Moods:
+    """A DHCP server for one client: it renews, then refuses and gives another address, then is silent until the lease
+    is over; each when the address has been in use. What happened is in `log`."""
+
+    def __init__(self):
+        self.log, self.given, self.renewed, self.pings = [], 0, 0, []
+
+    def address(self):
+        return f"192.0.2.{10 + self.given}"
+
+    def answer(self, asked):
+        if asked.type == wire.DISCOVER:
+            self.given += 1
+            self.renewed = 0
+            return wire.OFFER, self.address()
+        if asked.own == "0.0.0.0":
+            self.log.append(f"granted {asked.wanted}")
+            return wire.ACK, asked.wanted
+        self.renewed += 1
+        how = "alone" if asked.unicast else "of all"
+        used = self.renewed > 2 and self.address() in self.pings
+        if self.given == 2 and used:
+            self.log.append(f"silent to {asked.own}, asked {how}")
+            return None
+        if self.given == 1 and used:
+            self.log.append(f"refused {asked.own}, asked {how}")
+            return wire.NAK, "0.0.0.0"
+        self.log.append(f"renewed {asked.own}, asked {how}")
+        return wire.ACK, asked.own
+
+
+@case
+def uplink_dhcp_lease(system):
+    """A lease is renewed, refused and moved, lost to silence and got again, and the VM finds its way each time; names
+    it asks the firewall for."""
+    moods = Moods()
+    with wire.wire(moods.answer) as end:
+        end.names[wire.name("router.test")] = wire.ROUTER
+
+        def answer(asked):
+            said = moods.answer(asked)
+            if moods.given == 3 and asked.type == wire.REQUEST:
+                end.names[wire.name("third.test")] = "192.0.2.99"
+            return said
+
+        end.answer, moods.pings = answer, end.pings
+        words = card()
+        words[1] = end.words
+        system.boot(system.image(vm("vm1", UP + "until ping -q -c 1 -W 1 router.test | grep -q 1.packets.received; do "
+                                    "sleep 1; done; echo found-$((6*7)); "
+                                    "until nslookup -type=a third.test | grep -q 192.0.2.99; do "
+                                    f"ping -q -c 2 -W 1 {wire.ROUTER} > /dev/null; done; "
+                                    f"ping -q -c 3 -W 1 {wire.ROUTER}"),
+                                 *chain("allow udp 10.0.0.254 53", f"allow icmp {wire.ROUTER}", outside=LEASED),
+                                 member("vm1", 1)),
+                    append="exit-with=vm1", extra=[*Q35, *words])
+    system.healthy()
+    if end.failed:
+        raise harness.Wrong(f"the wire's other end failed: {end.failed}")
+    print("\n".join(moods.log))
+    system.said(r"^vm1\| found-42", r"^vm1\| 3 packets transmitted, 3 packets received",
+                r"firewall\| dhcp: 192\.0\.2\.11/24, router 192\.0\.2\.1, name server 192\.0\.2\.1, of 192\.0\.2\.1 "
+                r"for 10 s", r"firewall\| dhcp: 192\.0\.2\.1 refuses us 192\.0\.2\.11",
+                r"firewall\| dhcp: 192\.0\.2\.12/24",
+                r"firewall\| dhcp: the lease of 192\.0\.2\.12 is over: nobody renewed it",
+                r"firewall\| dhcp: 192\.0\.2\.13/24")
+    wanted = ["granted 192.0.2.11", "renewed 192.0.2.11, asked alone", "refused 192.0.2.11, asked alone",
+              "granted 192.0.2.12", "renewed 192.0.2.12, asked alone", "silent to 192.0.2.12, asked alone",
+              "silent to 192.0.2.12, asked of all", "granted 192.0.2.13"]
+    seen = [line for i, line in enumerate(moods.log) if i == 0 or moods.log[i - 1] != line]
+    if seen[:len(wanted)] != wanted:
+        raise harness.Wrong(f"the lease went another way: {moods.log}")
+    if not {"192.0.2.11", "192.0.2.12", "192.0.2.13"} <= set(end.pings) <= {f"192.0.2.{i}" for i in (11, 12, 13)}:
+        raise harness.Wrong(f"pings came from {sorted(set(end.pings))}")
 
 
 def refused(system, extra, *patterns, **keys):

@@ -299,6 +299,19 @@ class Complaints(unittest.TestCase):
         lines = lower.command_lines(schema.parse(alone + 'gateway = "10.0.2.2"'), Findings())
         self.assertTrue(lines[1].endswith("rf.hosts=vm:10.0.2.15 rf.gw=10.0.2.2"))
 
+    def test_dhcp(self):
+        """The address of the way out is asked for; stations ask the firewall for names, unless somebody is named."""
+        lines = lower.command_lines(schema.parse(self.firewall(outside="", network="dhcp")), Findings())
+        self.assertTrue(lines[1].startswith("net=0:10.0.0.254/24,1:dhcp policy=allow,tcp"), lines[1])
+        self.assertTrue(lines[3].endswith("rf.hosts=vm:10.0.0.1,b:10.0.0.254 rf.gw=10.0.0.254 rf.dns=10.0.0.254"))
+        lines = lower.command_lines(schema.parse(self.firewall(outside='dns = "9.9.9.9"', network="dhcp")), Findings())
+        self.assertTrue(lines[3].endswith("rf.gw=10.0.0.254 rf.dns=9.9.9.9"))
+        self.says(self.firewall(network="dhcp"), "link[2].gateway (net2): comes with the address, from DHCP")
+        self.says(self.firewall(network="dhcp", outside="uplink = true"),
+                  "link[2].ip (net2): an uplink is the router of its network and has an address")
+        self.says(self.firewall(outside="", network="dhcp").replace('"10.0.0.1/24"', '"dhcp"'),
+                  "link[0].ip (net0): only a firewall asks for an address")
+
     def test_bad_firewalls(self):
         for rule, reason in (
                 ("permit tcp any", 'is no rule like "allow tcp 10.0.2.2 80-88 from 10.0.0.0/24"'),

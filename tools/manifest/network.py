@@ -23,6 +23,7 @@ class Card:
 
     mac: bytes = bytes(6)
     ip: ipaddress.IPv4Interface | None = None
+    dhcp: bool = False  # `ip = "dhcp"`: its front end asks for an address
     uplink: bool = False
     gateway: ipaddress.IPv4Address | None = None
     dns: ipaddress.IPv4Address | None = None
@@ -83,11 +84,16 @@ def _station(table, key):
 def link_card(table, index):
     """Card of a link; it gets a locally administered address of the link's own number unless the manifest has
     a better one."""
-    card = Card(_mac(table, f"02:52:46:00:00:{index + 1:02x}"), _ip(table),
+    dhcp = table.get("ip", str) == "dhcp"
+    card = Card(_mac(table, f"02:52:46:00:00:{index + 1:02x}"), None if dhcp else _ip(table), dhcp,
                 table.get("uplink", bool, False), _station(table, "gateway"), _station(table, "dns"))
-    if card.gateway and (not card.ip or card.gateway not in card.ip.network or card.gateway == card.ip.ip):
+    if dhcp and card.gateway:
+        table.bad("gateway", "comes with the address, from DHCP")
+    elif card.gateway and (not card.ip or card.gateway not in card.ip.network or card.gateway == card.ip.ip):
         table.bad("gateway", f"{card.gateway} is no neighbour in the network of this link's `ip`")
-    if card.dns and not card.gateway:
+    if dhcp and card.uplink:
+        table.bad("ip", "an uplink is the router of its network and has an address")
+    if card.dns and not card.gateway and not dhcp:
         table.bad("dns", "only a link with a gateway has it")
     return card
 
@@ -153,26 +159,30 @@ def policy(table, kind):
 
 
 def check_firewalls(manifest, findings):
-    """A firewall stands between two networks: one card with a gateway, and one that is an uplink."""
+    """A firewall stands between two networks: one card with a gateway, and one that is an uplink. Nobody else asks for
+    an address."""
+    for link in manifest.links:
+        if link.card.dhcp and manifest.domains[link.front].policy is None:
+            findings.add(link.path("ip"), "only a firewall asks for an address")
     for domain in manifest.domains:
         if domain.policy is None:
             continue
         cards = [link.card for link in manifest.links if link.front == domain.index and link.kind == "net"]
-        ways_out = [card for card in cards if card.gateway]
+        ways_out = [card for card in cards if card.gateway or card.dhcp]
         inner = [card for card in cards if card.uplink and card.ip and not card.gateway]
         if len(cards) != 2 or len(ways_out) != 1 or len(inner) != 1:
             findings.add(domain.path("policy"), "a firewall has two net links: one with `uplink` and `ip`, "
                                                 "one with `ip` and `gateway`")
-        elif ways_out[0].ip.network.overlaps(inner[0].ip.network):
+        elif ways_out[0].ip and ways_out[0].ip.network.overlaps(inner[0].ip.network):
             findings.add(domain.path("policy"), "its two links are one network")
 
 
 # ---- what domains are told ----
 
 def _fronts(manifest, domain):
-    """(number among the links it drives, link) of each card with an address."""
+    """(number among the links it drives, link) of each card with an address, or which is to have one."""
     fronts = [link for link in manifest.links if link.front == domain.index]
-    return [(number, link) for number, link in enumerate(fronts) if link.card.ip]
+    return [(number, link) for number, link in enumerate(fronts) if link.card.ip or link.card.dhcp]
 
 
 def _way_out(manifest, own):
@@ -182,8 +192,10 @@ def _way_out(manifest, own):
             return link.card.gateway, link.card.dns
         for other in manifest.links:
             if other.card.uplink and other.back == link.back and other is not link and other.card.ip:
-                dns = [beyond.card.dns for beyond in manifest.links
-                       if beyond.front == other.front and beyond.card.dns]
+                beyond = [beyond.card for beyond in manifest.links if beyond.front == other.front]
+                dns = [card.dns for card in beyond if card.dns]
+                if any(card.dhcp for card in beyond):  # the firewall asks whom it was told of
+                    dns.append(other.card.ip.ip)
                 return other.card.ip.ip, dns[0] if dns else None
     return None, None
 
@@ -210,7 +222,7 @@ def _newlib_words(manifest, domain):
     if domain.policy is None:
         return words
     own = _fronts(manifest, domain)
-    return (words + " net=" + ",".join(f"{number}:{link.card.ip}" for number, link in own)
+    return (words + " net=" + ",".join(f"{number}:{'dhcp' if link.card.dhcp else link.card.ip}" for number, link in own)
             + "".join(f" gateway={number}:{link.card.gateway}" for number, link in own if link.card.gateway)
             + f" policy={domain.policy}")
 

@@ -3,8 +3,8 @@
  * Fuzzes the firewall: an input is a sequence of frames of both sides, mostly nearly right ones, with time
  * passing in between. What must hold, by code of this file alone:
  *
- *	- inside, nothing arrives but ARP, pings answered, answers of remotes a VM had sent to what it may send, and
- *	  errors about such packets;
+ *	- inside, nothing arrives but ARP, pings answered, answers of remotes a VM had sent to what it may send,
+ *	  answers in the firewall's own name to who asked it for names, and errors about such packets;
  *	- outside, every packet is from the one address, and to where the policy allows;
  *	- sums that were right are right; no more connections than there may be.
  */
@@ -21,14 +21,15 @@
 
 static const uint8_t macs[ROUTER_SIDES][6] = { { 2, 0, 0, 0, 0, 3 }, { 2, 0, 0, 0, 0, 4 } };
 static const char policy[] = "deny,tcp,8.8.8.0/24,0-79,0.0.0.0/0;allow,any,8.8.0.0/16,0-99,0.0.0.0/0;"
-			     "allow,icmp,0.0.0.0/0,0-0,10.0.0.1/32";
+			     "allow,icmp,0.0.0.0/0,0-0,10.0.0.1/32;allow,any,10.0.0.254/32,53-53,0.0.0.0/0";
 
 static struct router router;
 static struct options options;
 static uint8_t frame[PACKET_MAX], out[PACKET_MAX];
-static bool sums_right, asked[4];
+static bool sums_right, asked[4], asked_us;
 static bool waited; /* an answer of a neighbour is heard: what goes out may have waited for it */
 static enum router_side from;
+static uint16_t names_port; /* of the last question for names */
 
 static const uint8_t *input;
 static size_t left;
@@ -68,9 +69,16 @@ static uint32_t remote(unsigned i)
 	return IP4(8, 8, i & 3 ? 8 : 9, i & 3);
 }
 
+/* The name server outside. */
+#define NAMES remote(2)
+
 static void check_inside(const uint8_t *ip)
 {
 	insist(get32(ip + 16) >> 8 == FW_IN >> 8 && get32(ip + 16) != FW_IN);
+	if (get32(ip + 12) == FW_IN && ip[9] != 1) {
+		insist((from == OUTSIDE || waited) && asked_us && get16(ip + 20) == 53);
+		return;
+	}
 	if (get32(ip + 12) == FW_IN) {
 		insist((from == INSIDE || waited) && ip[9] == 1 && ip[20] == 0);
 		return;
@@ -100,9 +108,15 @@ static bool may_leave(const uint8_t *ip)
 	return ip[9] == 17 || target >> 8 != (8 << 16 | 8 << 8 | 8) || port >= 80;
 }
 
+static bool is_for_names(const uint8_t *ip)
+{
+	return ip[9] != 1 && get16(ip + 22) == 53 && asked_us;
+}
+
 static void check_outside(const uint8_t *ip)
 {
-	insist((from == INSIDE || waited) && get32(ip + 12) == FW_OUT && may_leave(ip));
+	insist((from == INSIDE || waited) && get32(ip + 12) == FW_OUT);
+	insist(may_leave(ip) || (get32(ip + 16) == NAMES && is_for_names(ip)));
 }
 
 /* A remote may answer what the firewall has let through, though the packet may still wait for the gateway's address. */
@@ -110,6 +124,7 @@ static void note_asked(void)
 {
 	const uint8_t *ip = frame + 14;
 
+	asked_us |= from == INSIDE && get16(frame + 12) == ETHERTYPE_IP4 && get32(ip + 16) == FW_IN && ip[9] != 1;
 	for (unsigned i = 0; i < 4; i++)
 		asked[i] |= from == INSIDE && get16(frame + 12) == ETHERTYPE_IP4 && get32(ip + 16) == remote(i) &&
 			    may_leave(ip);
@@ -198,6 +213,14 @@ static uint32_t make_packet(unsigned what)
 	put32(ip + 16, from == INSIDE ? remote(take(1)) : FW_OUT);
 	put16(ip + 20, take(1) & 127);
 	put16(ip + 22, take(1) & 127);
+	if ((ip[23] & 96) == 96) { /* a question for names, or an answer to the last one */
+		put32(ip + (from == INSIDE ? 16 : 12), from == INSIDE ? FW_IN : NAMES);
+		put16(ip + (from == INSIDE ? 22 : 20), 53);
+		if (from == INSIDE)
+			names_port = get16(ip + 20);
+		else
+			put16(ip + 22, names_port);
+	}
 	if (proto == 6) {
 		ip[32] = 0x50;
 		ip[33] = (uint8_t)take(1);
@@ -251,6 +274,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input = data;
 	left = size;
 	memset(asked, 0, sizeof(asked));
+	asked_us = false;
 	if (size && data[0] == 'p') { /* the text of a policy instead */
 		size = size - 1 < sizeof(text) - 1 ? size - 1 : sizeof(text) - 1;
 		memcpy(text, data + 1, size);
@@ -263,6 +287,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < ROUTER_SIDES; i++)
 		memcpy(options.config.nets[i].mac, macs[i], 6);
 	router_init(&router, &options.config, &ops);
+	router_set_way_out(&router, FW_OUT, 0xffffff00, GATEWAY, NAMES);
 	while (left)
 		step(&now);
 	return 0;

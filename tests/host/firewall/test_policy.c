@@ -122,6 +122,21 @@ static void command_line(void **state)
 			    "its gateway is not in the network of its way out");
 	assert_string_equal(options_parse(&o, "0:10.0.0.254/24,1:10.0.2.15/24", "1:10.0.2.2", "x"),
 			    "a rule that neither allows nor denies");
+	assert_null(options_parse(&o, "0:10.0.0.254/24,1:dhcp", NULL, NULL));
+	assert_int_equal(o.links[OUTSIDE], 1);
+	assert_int_equal(o.links[INSIDE], 0);
+	assert_true(o.config.dhcp);
+	assert_int_equal(o.config.nets[INSIDE].address, FW_IN);
+	assert_int_equal(o.config.nets[OUTSIDE].address | o.config.nets[OUTSIDE].mask | o.config.gateway, 0);
+	assert_null(options_parse(&o, "0:dhcp,1:10.0.0.254/24", NULL, NULL));
+	assert_int_equal(o.links[OUTSIDE], 0);
+	assert_string_equal(options_parse(&o, "0:10.0.0.254/24,1:dhcp", "1:10.0.2.2", ""),
+			    "its gateway is to come from DHCP, and is given as well");
+	assert_string_equal(options_parse(&o, "0:dhcp,1:dhcp", NULL, ""),
+			    "both its addresses are to come from DHCP");
+	assert_string_equal(options_parse(&o, "0:10.0.0.254/24,1:dhc", NULL, ""), bad_net);
+	assert_string_equal(options_parse(&o, "0:10.0.0.254/24,1:dhcpx", NULL, ""), bad_net);
+	assert_string_equal(options_parse(&o, "0:0.0.0.0/24,1:10.0.2.15/24", NULL, ""), bad_net);
 }
 
 int main(void)

@@ -315,6 +315,75 @@ static void full(void **state)
 	expect(OUTSIDE, FW_OUT, 4000, WEB, 80);
 }
 
+/* Without an address outside nothing goes there, and whoever is there is not heard. */
+static void lease(void **state)
+{
+	(void)state;
+	begin(EVERYTHING);
+	router.config.dhcp = true;
+	make_tcp(VM, 4000, WEB, 80, TCP_SYN);
+	put_in(INSIDE);
+	assert_int_equal(router.nat.used, 1);
+	router_set_way_out(&router, FW_OUT, 0xffffff00, GATEWAY, DNS); /* the same address: nothing is forgotten */
+	assert_int_equal(router.nat.used, 1);
+	router_set_way_out(&router, 0, 0, 0, 0);
+	assert_int_equal(router.nat.used, 0);
+	put_in(INSIDE);
+	expect_nothing();
+	assert_int_equal(router.counters.no_way, 1);
+	make_arp(false, 1, gateway_mac, GATEWAY, 0);
+	put_in(OUTSIDE);
+	expect_nothing();
+	make_echo(VM, FW_IN, 5, false);
+	put_in(INSIDE);
+	expect(INSIDE, FW_IN, 5, VM, 0);
+	router_set_way_out(&router, FW_OUT + 1, 0xffffff00, GATEWAY, DNS);
+	meet(OUTSIDE, GATEWAY, gateway_mac);
+	make_tcp(VM, 4000, WEB, 80, TCP_SYN);
+	put_in(INSIDE);
+	expect(OUTSIDE, FW_OUT + 1, 4000, WEB, 80);
+	make(PROTO_UDP, VM, 68, GATEWAY, 67, 300); /* somebody else's word about our lease */
+	put_in(INSIDE);
+	expect_nothing();
+	assert_string_equal(last_log, "denied: udp 10.0.0.1:68 to 10.0.2.2:67");
+}
+
+/* The firewall is asked for names, and asks the server of its lease. */
+static void names(void **state)
+{
+	unsigned port;
+
+	(void)state;
+	begin("allow,udp,10.0.0.254/32,53-53,0.0.0.0/0;allow,udp,10.0.2.3/32,53-53,0.0.0.0/0");
+	make(PROTO_UDP, VM, 4000, FW_IN, 53, 20); /* there is none yet */
+	put_in(INSIDE);
+	expect_nothing();
+	router_set_way_out(&router, FW_OUT, 0xffffff00, GATEWAY, DNS);
+	put_in(INSIDE);
+	expect(OUTSIDE, FW_OUT, 4000, DNS, 53);
+	make(PROTO_UDP, DNS, 53, FW_OUT, 4000, 20);
+	put_in(OUTSIDE);
+	expect(INSIDE, FW_IN, 53, VM, 4000);
+	make(PROTO_UDP, VM, 4000, DNS, 53, 20); /* the same port, straight: another connection */
+	put_in(INSIDE);
+	port = get16(sent + 34);
+	assert_int_not_equal(port, 4000);
+	expect(OUTSIDE, FW_OUT, port, DNS, 53);
+	make(PROTO_UDP, DNS, 53, FW_OUT, port, 20);
+	put_in(OUTSIDE);
+	expect(INSIDE, DNS, 53, VM, 4000);
+	make(PROTO_UDP, VM, 4000, FW_IN, 53, 20);
+	put_in(INSIDE);
+	expect(OUTSIDE, FW_OUT, 4000, DNS, 53);
+	make_error(GATEWAY, FW_OUT, ICMP_UNREACHABLE); /* about somebody the station has not heard of */
+	put_in(OUTSIDE);
+	expect_nothing();
+	make_tcp(VM, 4000, FW_IN, 53, TCP_SYN); /* the policy judges what was asked */
+	put_in(INSIDE);
+	expect_nothing();
+	assert_string_equal(last_log, "denied: tcp 10.0.0.1:4000 to 10.0.0.254:53");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,7 +392,8 @@ int main(void)
 		cmocka_unit_test(padding),	 cmocka_unit_test(answers_ping),
 		cmocka_unit_test(who_has),	 cmocka_unit_test(answers_nobody_asked_for),
 		cmocka_unit_test(neighbours_age), cmocka_unit_test(scan),
-		cmocka_unit_test(full),
+		cmocka_unit_test(full),		 cmocka_unit_test(lease),
+		cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

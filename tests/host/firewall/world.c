@@ -198,13 +198,13 @@ void expect_nothing(void)
 
 /* ---- the firewall ---- */
 
-static void meet(enum router_side side, uint32_t address, const uint8_t *mac)
+void meet(enum router_side side, uint32_t address, const uint8_t *mac)
 {
 	struct packet packet = { .len = 60 };
 	uint8_t found[6], out[PACKET_MAX];
 
 	(void)neighbours_find(&router.sides[side], address, &packet, now, found);
-	make_arp(side == INSIDE, 2, mac, address, side == INSIDE ? FW_IN : FW_OUT);
+	make_arp(side == INSIDE, 2, mac, address, router.config.nets[side].address);
 	assert_int_equal(neighbours_hear(&router.sides[side], frame, frame_len, now, out), 60);
 }
 

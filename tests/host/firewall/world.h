@@ -34,6 +34,9 @@ extern bool no_room;
 /* A firewall with this policy whose neighbours are known already. */
 void begin(const char *policy);
 
+/* The firewall asks for a station, and is answered. */
+void meet(enum router_side side, uint32_t address, const uint8_t *mac);
+
 /* A packet with right checksums, from one address and port to another. */
 void make(uint8_t proto, uint32_t from, unsigned from_port, uint32_t to, unsigned to_port,
 	  unsigned payload);

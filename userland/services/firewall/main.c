@@ -11,6 +11,7 @@
 #include <net/netfront.h>
 #include <port/newlib/fore.h>
 
+#include "dhcp.h"
 #include "options.h"
 #include "router.h"
 
@@ -26,6 +27,8 @@ static struct side {
 } sides[ROUTER_SIDES] = { [INSIDE] = { .name = "inside" }, [OUTSIDE] = { .name = "outside" } };
 
 static struct router router;
+static struct dhcp dhcp;
+static unsigned changes; /* of the lease, that the router knows */
 
 static enum router_side number_of(const struct side *side)
 {
@@ -52,9 +55,42 @@ static void say(void *self, const char *line)
 	printf("%s\n", line);
 }
 
+static uint8_t *dhcp_room(void *self)
+{
+	return room(self, OUTSIDE);
+}
+
+static void dhcp_send(void *self, uint32_t len)
+{
+	send(self, OUTSIDE, len);
+}
+
 static void receive(void *arg, const uint8_t *frame, uint32_t len)
 {
+	uint8_t copy[PACKET_MAX];
+
+	if (router.config.dhcp && arg == &sides[OUTSIDE] && len <= sizeof(copy)) {
+		memcpy(copy, frame, len); /* the other side may change it meanwhile */
+		if (dhcp_input(&dhcp, copy, len, pv_clock_ns()))
+			return;
+		frame = copy;
+	}
 	router_input(&router, number_of(arg), frame, len, pv_clock_ns());
+}
+
+/* What the lease says is what the router goes by. Returns when there is something to do for it again. */
+static uint64_t follow_lease(void)
+{
+	uint64_t due = PV_FOREVER;
+
+	if (!router.config.dhcp)
+		return due;
+	if (sides[OUTSIDE].live)
+		due = dhcp_run(&dhcp, pv_clock_ns());
+	if (changes != dhcp.changes)
+		router_set_way_out(&router, dhcp.lease.address, dhcp.lease.mask, dhcp.lease.gateway, dhcp.lease.dns);
+	changes = dhcp.changes;
+	return due;
 }
 
 /* ---- events ---- */
@@ -75,8 +111,11 @@ static void say_state(struct side *side)
 	}
 }
 
-static void run(void)
+/* Returns when it is to be called again at the latest. */
+static uint64_t run(void)
 {
+	uint64_t due;
+
 	for (unsigned i = 0; i < ROUTER_SIDES; i++) {
 		struct side *side = &sides[i];
 
@@ -84,8 +123,10 @@ static void run(void)
 			     netfront_poll(&side->card, SHARE, receive, side) == SHARE;
 		say_state(side);
 	}
+	due = follow_lease();
 	for (unsigned i = 0; i < ROUTER_SIDES; i++)
 		netfront_flush(&sides[i].card);
+	return due;
 }
 
 static void on_event(void *arg, bool anew)
@@ -137,6 +178,7 @@ static const char *open_side(struct side *side, const struct pv_start_link *link
 static const char *start(void)
 {
 	static const struct router_ops ops = { NULL, room, send, say };
+	static const struct dhcp_ops dhcp_ops = { NULL, dhcp_room, dhcp_send, say };
 	static char net[64], gateway[32], policy[WORDS];
 	static struct options options;
 	const char *why = options_parse(&options, value_of("net", net, sizeof(net)),
@@ -149,6 +191,9 @@ static const char *start(void)
 		return why;
 	memcpy(&options.config.seed, pv_start_info->seed, sizeof(options.config.seed));
 	router_init(&router, &options.config, &ops);
+	if (options.config.dhcp)
+		dhcp_init(&dhcp, options.config.nets[OUTSIDE].mac, options.config.nets[INSIDE].address,
+			  options.config.nets[INSIDE].mask, options.config.seed, &dhcp_ops);
 	printf("%u rules\n", options.config.policy.count);
 	return NULL;
 }
@@ -166,7 +211,8 @@ int main(void)
 	for (unsigned i = 0; i < ROUTER_SIDES; i++)
 		fore_follow(&sides[i].fore);
 	for (;;) {
-		run();
-		pv_event_run_once(sides[INSIDE].more || sides[OUTSIDE].more ? 0 : PV_FOREVER);
+		uint64_t due = run();
+
+		pv_event_run_once(sides[INSIDE].more || sides[OUTSIDE].more ? 0 : due);
 	}
 }

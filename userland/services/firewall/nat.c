@@ -85,7 +85,7 @@ static struct nat_flow *find_out(struct nat *nat, const struct nat_flow *key, ui
 
 	while (flow && !(flow->proto == key->proto && flow->inside == key->inside &&
 			 flow->remote == key->remote && flow->inside_port == key->inside_port &&
-			 flow->remote_port == key->remote_port))
+			 flow->remote_port == key->remote_port && flow->of_us == key->of_us))
 		flow = flow_of(nat, flow->next_out);
 	return flow && expire(nat, flow, now) ? NULL : flow;
 }
@@ -204,7 +204,7 @@ void nat_init(struct nat *nat, uint32_t outside, uint32_t seed)
 static struct nat_flow out_key(const struct packet *packet)
 {
 	return (struct nat_flow){
-		.proto = packet->proto, .inside = packet->source, .remote = packet->target,
+		.proto = packet->proto, .of_us = packet->of_us, .inside = packet->source, .remote = packet->target,
 		.inside_port = packet->from, .remote_port = remote_port_of(packet, packet->to),
 	};
 }
@@ -236,7 +236,7 @@ static bool error_in(struct nat *nat, struct packet *packet, uint64_t now)
 
 	if (packet->target == nat->outside && packet->quoted_source == nat->outside)
 		flow = find_in(nat, &key, now);
-	if (!flow) {
+	if (!flow || flow->of_us) { /* the station has not heard of who is quoted */
 		nat->counters.unasked++;
 		return false;
 	}
@@ -264,5 +264,6 @@ bool nat_in(struct nat *nat, struct packet *packet, uint64_t now)
 	}
 	follow(flow, packet, false, now);
 	packet_set_target(packet, flow->inside, flow->inside_port);
+	packet->of_us = flow->of_us;
 	return true;
 }

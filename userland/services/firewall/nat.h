@@ -39,6 +39,7 @@ struct nat_flow {
 	enum nat_state state;
 	uint8_t proto;
 	bool fin_in, fin_out;
+	bool of_us; /* see packet.h: what it asks for, it asks the firewall for */
 	uint32_t inside, remote;
 	uint16_t inside_port, remote_port, outside_port;
 	uint64_t until;

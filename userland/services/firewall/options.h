@@ -3,8 +3,10 @@
  * options.h - what the manifest tool writes on the firewall's command line (tools/manifest/network.py):
  *
  *	net=LINK:ADDRESS/PREFIX,LINK:ADDRESS/PREFIX gateway=LINK:ADDRESS policy=...
+ *	net=LINK:ADDRESS/PREFIX,LINK:dhcp policy=...
  *
- * LINK counts the links the domain drives, from 0. The one with a gateway is the way out.
+ * LINK counts the links the domain drives, from 0. The one with a gateway, or of which DHCP says the rest, is the way
+ * out.
  */
 #ifndef FIREWALL_OPTIONS_H
 #define FIREWALL_OPTIONS_H

@@ -142,6 +142,7 @@ const char *packet_parse(struct packet *packet)
 	packet->proto = ip[9];
 	packet->flags = packet->icmp = 0;
 	packet->quoted = NULL;
+	packet->of_us = false;
 	packet->source = get32(ip + 12);
 	packet->target = get32(ip + 16);
 	why = parse_body(packet, total - IP_BYTES);

@@ -49,6 +49,7 @@ struct packet {
 	uint32_t quoted_source, quoted_target;
 	uint16_t quoted_from, quoted_to;
 	uint8_t *quoted_from_at;
+	bool of_us; /* a question a station asks the firewall, or an answer to one */
 };
 
 static inline uint16_t get16(const uint8_t *at)

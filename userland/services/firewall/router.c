@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PORT_DNS 53u
+#define PORT_DHCP 67u
+
 /* ---- frames out ---- */
 
 static void emit(struct router *r, enum router_side side, const uint8_t *frame, uint32_t len)
@@ -85,6 +88,21 @@ static bool is_routable(uint32_t address)
 	return top != 0 && top != 127 && top < 224;
 }
 
+/* Is it a question for the name server? Then the policy has judged it as it was asked, and it goes there. */
+static bool asks_for_names(const struct router *r)
+{
+	const struct packet *packet = &r->packet;
+
+	return r->config.dns && packet->target == r->config.nets[INSIDE].address && packet->to == PORT_DNS &&
+	       packet->proto != PROTO_ICMP;
+}
+
+/* What a station inside could do to our lease. */
+static bool is_to_dhcp(const struct router *r)
+{
+	return r->config.dhcp && r->packet.proto == PROTO_UDP && r->packet.to == PORT_DHCP;
+}
+
 static void from_inside(struct router *r, uint64_t now)
 {
 	struct packet *packet = &r->packet;
@@ -96,25 +114,33 @@ static void from_inside(struct router *r, uint64_t now)
 	}
 	if (packet->quoted) /* what comes in for a station it takes, or is silent */
 		return;
-	if (packet->target == r->config.nets[INSIDE].address) {
+	if (asks_for_names(r)) {
+		packet->of_us = true;
+	} else if (packet->target == r->config.nets[INSIDE].address) {
 		if (packet->proto != PROTO_ICMP || packet->icmp != ICMP_ECHO)
 			return;
 		packet_answer(packet);
 		deliver(r, INSIDE, packet->target, now);
 		return;
 	}
-	if (is_in(&r->config.nets[INSIDE], packet->target) || packet->target == out->address ||
-	    !is_routable(packet->target))
+	if (!packet->of_us && (is_in(&r->config.nets[INSIDE], packet->target) ||
+			       packet->target == out->address || !is_routable(packet->target)))
 		return;
-	if (!policy_allows(&r->config.policy, packet)) {
+	if (!policy_allows(&r->config.policy, packet) || is_to_dhcp(r)) {
 		r->counters.denied++;
 		say_refused(r, "denied");
+		return;
+	}
+	if (!out->address) {
+		r->counters.no_way++;
 		return;
 	}
 	if (!packet_age(packet)) {
 		r->counters.expired++;
 		return;
 	}
+	if (packet->of_us)
+		packet_set_target(packet, r->config.dns, PORT_DNS);
 	if (!nat_out(&r->nat, packet, now)) {
 		say_refused(r, "no room for a connection");
 		return;
@@ -138,6 +164,8 @@ static void from_outside(struct router *r, uint64_t now)
 		r->counters.expired++;
 		return;
 	}
+	if (packet->of_us)
+		packet_set_source(packet, r->config.nets[INSIDE].address, PORT_DNS);
 	r->counters.forwarded[OUTSIDE]++;
 	deliver(r, INSIDE, packet->target, now);
 }
@@ -157,6 +185,8 @@ void router_input(struct router *r, enum router_side side, const uint8_t *frame,
 		r->counters.malformed++;
 		return;
 	}
+	if (!r->config.nets[side].address)
+		return;
 	memcpy(packet->bytes, frame, len);
 	packet->len = len;
 	if (get16(packet->bytes + 12) == ETHERTYPE_ARP) {
@@ -171,6 +201,21 @@ void router_input(struct router *r, enum router_side side, const uint8_t *frame,
 		else
 			from_outside(r, now);
 	}
+}
+
+void router_set_way_out(struct router *r, uint32_t address, uint32_t mask, uint32_t gateway, uint32_t dns)
+{
+	struct router_net *out = &r->config.nets[OUTSIDE];
+	bool same = out->address == address;
+
+	out->address = address;
+	out->mask = mask;
+	r->config.gateway = gateway;
+	r->config.dns = dns;
+	if (same)
+		return;
+	neighbours_init(&r->sides[OUTSIDE], address, out->mac);
+	nat_init(&r->nat, address, r->config.seed);
 }
 
 void router_init(struct router *r, const struct router_config *config, const struct router_ops *ops)

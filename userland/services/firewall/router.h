@@ -5,6 +5,9 @@
  *	inside	-> ours? -> policy -> connection (nat.h) -> neighbour -> outside
  *	outside	-> answers a connection? (nat.h) -> neighbour -> inside
  *
+ * A question to the firewall's own port 53 becomes one to the name server outside, if there is one; the policy judges
+ * it as it was asked.
+ *
  * Both sides are hostile to it and to each other: a frame is copied once and everything is decided on the
  * copy; what is kept is bounded (connections, neighbours, packets that wait, lines in the log).
  */
@@ -30,8 +33,10 @@ struct router_net {
 };
 
 struct router_config {
-	struct router_net nets[ROUTER_SIDES];
+	struct router_net nets[ROUTER_SIDES]; /* the address outside: 0 while there is none */
 	uint32_t gateway; /* the next router outside */
+	bool dhcp; /* what is outside is a lease's, router_set_way_out(); nobody else here may speak to who gave it */
+	uint32_t dns; /* 0, or who answers outside what stations ask the firewall at port 53 */
 	uint32_t seed;
 	struct policy policy;
 };
@@ -47,7 +52,7 @@ struct router_ops {
 
 struct router_counters {
 	uint64_t forwarded[ROUTER_SIDES]; /* from that side */
-	uint64_t malformed, denied, forged, no_room, expired;
+	uint64_t malformed, denied, forged, no_room, expired, no_way;
 };
 
 struct router {
@@ -62,6 +67,9 @@ struct router {
 
 void router_init(struct router *router, const struct router_config *config,
 		 const struct router_ops *ops);
+
+/* Outside, the firewall is now another, or nobody (address 0). Connections of another address are forgotten. */
+void router_set_way_out(struct router *router, uint32_t address, uint32_t mask, uint32_t gateway, uint32_t dns);
 
 /* A frame has come. */
 void router_input(struct router *router, enum router_side side, const uint8_t *frame, uint32_t len,
