@@ -1,19 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A disk on the PCI bus as a storage; see vdisk.h. A request's way:
- *
- *	submit -> current -> command, command ... (a slot each) -> all returned -> done
- *
- * private[PROGRESS] of a request is how far commands have been made for it, private[OUT] how many of
- * them are out, with OUT_FAILED when one of them or the device failed.
- */
+/* A disk on the PCI bus as a storage; see vdisk.h. */
 #include "vdisk.h"
 
 #include "../blk/blk.h"
-
-#define PROGRESS 0
-#define OUT 1
-#define OUT_FAILED (UINT64_C(1) << 32)
 
 #define HEADER_BYTES 16u
 #define STATUS_AT 16u  /* behind the header */
@@ -35,43 +24,27 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == HEADER_BYTES, "part of the protocol");
-_Static_assert(VDISK_SLOTS_MAX * COMMAND_BYTES <= VDISK_PAGE, "headers fit a page");
+_Static_assert(CUTTER_SLOTS_MAX * COMMAND_BYTES <= CUTTER_PAGE, "headers fit a page");
 
 /* ---- the arena ---- */
 
-static unsigned index_of(const struct vdisk *disk, const struct vdisk_slot *slot)
+static uint64_t command_off(const struct vdisk *disk, const struct cutter_slot *slot)
 {
-	return (unsigned)(slot - disk->slots);
+	return 3 * CUTTER_PAGE + cutter_index(&disk->cutter, slot) * COMMAND_BYTES;
 }
 
-static uint64_t command_off(const struct vdisk *disk, const struct vdisk_slot *slot)
+static uint64_t data_off(const struct vdisk *disk, const struct cutter_slot *slot)
 {
-	return 3 * VDISK_PAGE + index_of(disk, slot) * COMMAND_BYTES;
-}
-
-static uint64_t data_off(const struct vdisk *disk, const struct vdisk_slot *slot)
-{
-	return (uint64_t)VDISK_CONTROL_PAGES * VDISK_PAGE +
-	       (uint64_t)index_of(disk, slot) * VDISK_SLOT_BYTES;
+	return (uint64_t)VDISK_CONTROL_PAGES * CUTTER_PAGE +
+	       (uint64_t)cutter_index(&disk->cutter, slot) * CUTTER_SLOT_BYTES;
 }
 
 static uint64_t bus_at(const struct vdisk *disk, uint64_t off)
 {
-	return disk->arena.bus[off / VDISK_PAGE] + off % VDISK_PAGE;
+	return disk->arena.bus[off / CUTTER_PAGE] + off % CUTTER_PAGE;
 }
 
-/* ---- the end of requests ---- */
-
-static void finish_if_done(struct storage_request *request)
-{
-	bool ok = !(request->private[OUT] & OUT_FAILED);
-
-	/* what failed makes no more commands */
-	if (request->private[PROGRESS] < request->len && ok)
-		return;
-	if ((uint32_t)request->private[OUT] == 0)
-		request->done(request, ok);
-}
+/* ---- the end ---- */
 
 /* The device is not to be trusted with anything any more. What it was asked for fails. */
 static void fail(struct vdisk *disk, const char *why)
@@ -80,33 +53,10 @@ static void fail(struct vdisk *disk, const char *why)
 		return;
 	disk->failed = why;
 	vpci_reset(disk->vpci); /* asking is enough: the arena is not used again */
-	for (unsigned i = 0; i < disk->slot_count; i++) {
-		struct storage_request *request = disk->slots[i].request;
-
-		if (!request)
-			continue;
-		disk->slots[i].request = NULL;
-		request->private[OUT]--;
-		request->private[OUT] |= OUT_FAILED;
-		if (request != disk->current)
-			finish_if_done(request);
-	}
-	if (disk->current) {
-		disk->current->private[OUT] |= OUT_FAILED;
-		finish_if_done(disk->current);
-	}
-	disk->current = NULL;
+	cutter_fail(&disk->cutter);
 }
 
 /* ---- commands ---- */
-
-static struct vdisk_slot *free_slot(struct vdisk *disk)
-{
-	for (unsigned i = 0; i < disk->slot_count; i++)
-		if (!disk->slots[i].request)
-			return &disk->slots[i];
-	return NULL;
-}
 
 static uint32_t command_type(enum storage_op op)
 {
@@ -124,8 +74,10 @@ static uint32_t command_type(enum storage_op op)
 	}
 }
 
-static uint64_t most_bytes(const struct vdisk *disk, enum storage_op op)
+static uint64_t most_bytes(void *self, enum storage_op op)
 {
+	const struct vdisk *disk = self;
+
 	switch (op) {
 	case STORAGE_DISCARD:
 		return (uint64_t)disk->discard_sectors * STORAGE_SECTOR;
@@ -137,7 +89,7 @@ static uint64_t most_bytes(const struct vdisk *disk, enum storage_op op)
 }
 
 /* The data of a command as buffers of a page each; data on the write's way is copied here. */
-static unsigned list_data(struct vdisk *disk, const struct vdisk_slot *slot,
+static unsigned list_data(struct vdisk *disk, const struct cutter_slot *slot,
 			  struct drvq_buf *bufs)
 {
 	const struct storage_request *request = slot->request;
@@ -151,12 +103,12 @@ static unsigned list_data(struct vdisk *disk, const struct vdisk_slot *slot,
 		uint32_t left = slot->len - done;
 
 		bufs[count].off = bus_at(disk, off + done);
-		bufs[count].len = left < VDISK_PAGE ? left : VDISK_PAGE;
+		bufs[count].len = left < CUTTER_PAGE ? left : CUTTER_PAGE;
 	}
 	return count;
 }
 
-static unsigned list_range(struct vdisk *disk, const struct vdisk_slot *slot, struct drvq_buf *buf)
+static unsigned list_range(struct vdisk *disk, const struct cutter_slot *slot, struct drvq_buf *buf)
 {
 	uint64_t off = command_off(disk, slot) + RANGE_AT;
 	struct blk_range range = {
@@ -170,9 +122,10 @@ static unsigned list_range(struct vdisk *disk, const struct vdisk_slot *slot, st
 }
 
 /* Offers the command of a filled slot. False: the queue has no room. */
-static bool offer(struct vdisk *disk, struct vdisk_slot *slot)
+static bool offer(void *self, struct cutter_slot *slot)
 {
-	struct drvq_buf bufs[2 + VDISK_SLOT_PAGES];
+	struct vdisk *disk = self;
+	struct drvq_buf bufs[2 + CUTTER_SLOT_PAGES];
 	const struct storage_request *request = slot->request;
 	uint64_t off = command_off(disk, slot);
 	unsigned data = 0, readable = 1, writable = 1;
@@ -193,65 +146,29 @@ static bool offer(struct vdisk *disk, struct vdisk_slot *slot)
 	return drvq_add(&disk->queue, bufs, readable, writable, slot);
 }
 
-/* One more command for a request. False: no room at the moment. */
-static bool issue(struct vdisk *disk, struct storage_request *request)
-{
-	uint64_t at = request->private[PROGRESS], left = request->len - at;
-	uint64_t most = most_bytes(disk, request->op);
-	struct vdisk_slot *slot = free_slot(disk);
-
-	if (!slot)
-		return false;
-	*slot = (struct vdisk_slot){ request, at, (uint32_t)(left < most ? left : most) };
-	if (!offer(disk, slot)) {
-		slot->request = NULL;
-		return false;
-	}
-	disk->counters.commands++;
-	request->private[OUT]++;
-	request->private[PROGRESS] = at + slot->len;
-	return true;
-}
-
-/* More commands for the current request, as many as there is room for; none when one has failed. */
 static void issue_more(struct vdisk *disk)
 {
-	struct storage_request *request = disk->current;
-	bool room = true;
-
-	while (request && room && !(request->private[OUT] & OUT_FAILED) &&
-	       request->private[PROGRESS] < request->len)
-		room = issue(disk, request);
-	if (request && room) {
-		disk->current = NULL;
-		finish_if_done(request);
-	}
+	cutter_more(&disk->cutter);
 	if (drvq_should_kick(&disk->queue))
 		vpci_kick(disk->doorbell, 0);
 }
 
-static bool succeeded(const struct vdisk *disk, const struct vdisk_slot *slot, uint32_t written)
+static bool succeeded(const struct vdisk *disk, const struct cutter_slot *slot, uint32_t written)
 {
 	uint32_t due = slot->request->op == STORAGE_READ ? slot->len + 1 : 1;
 
 	return disk->arena.base[command_off(disk, slot) + STATUS_AT] == BLK_S_OK && written >= due;
 }
 
-static void returned(struct vdisk *disk, struct vdisk_slot *slot, uint32_t written)
+static void returned(struct vdisk *disk, struct cutter_slot *slot, uint32_t written)
 {
-	struct storage_request *request = slot->request;
+	const struct storage_request *request = slot->request;
+	bool ok = succeeded(disk, slot, written);
 
-	request->private[OUT]--;
-	if (!succeeded(disk, slot, written)) {
-		disk->counters.errors++;
-		request->private[OUT] |= OUT_FAILED;
-	} else if (request->op == STORAGE_READ) {
+	if (ok && request->op == STORAGE_READ)
 		(void)vr_scatter(request->segs, request->count, slot->at,
 				 disk->arena.base + data_off(disk, slot), slot->len);
-	}
-	slot->request = NULL;
-	if (request != disk->current)
-		finish_if_done(request);
+	cutter_returned(&disk->cutter, slot, ok);
 }
 
 /* ---- the storage ---- */
@@ -260,22 +177,18 @@ static bool vdisk_submit(struct storage *storage, struct storage_request *reques
 {
 	struct vdisk *disk = (struct vdisk *)storage;
 
-	request->private[PROGRESS] = request->private[OUT] = 0;
 	if (disk->failed) {
 		request->done(request, false);
 		return true;
 	}
-	if (request->op == STORAGE_FLUSH) {
-		if (!disk->has_flush) { /* without it the device writes through */
-			request->done(request, true);
-			return true;
-		}
-		request->len = 1; /* one command without data */
+	if (request->op == STORAGE_FLUSH && !disk->has_flush) { /* without it the device writes through */
+		request->done(request, true);
+		return true;
 	}
-	if (disk->current || !issue(disk, request))
+	if (!cutter_submit(&disk->cutter, request))
 		return false;
-	disk->current = request;
-	issue_more(disk);
+	if (drvq_should_kick(&disk->queue))
+		vpci_kick(disk->doorbell, 0);
 	return true;
 }
 
@@ -310,7 +223,7 @@ static bool has(const struct vdisk *disk, unsigned feature)
 
 static const char *read_limits(struct vdisk *disk)
 {
-	uint32_t capacity[2], size = STORAGE_SECTOR, segs = VDISK_SLOT_PAGES, most = VDISK_PAGE;
+	uint32_t capacity[2], size = STORAGE_SECTOR, segs = CUTTER_SLOT_PAGES, most = CUTTER_PAGE;
 
 	if (!vpci_config(disk->vpci, CONFIG_CAPACITY, capacity, 2) ||
 	    (has(disk, F_SIZE_MAX) && !vpci_config(disk->vpci, CONFIG_SIZE_MAX, &most, 1)) ||
@@ -324,9 +237,9 @@ static const char *read_limits(struct vdisk *disk)
 		return "has an impossible size";
 	if (size != STORAGE_SECTOR)
 		return "has blocks of another size than 512 bytes";
-	if (most < VDISK_PAGE || segs == 0)
+	if (most < CUTTER_PAGE || segs == 0)
 		return "takes no buffers of a page";
-	disk->slot_bytes = (segs < VDISK_SLOT_PAGES ? segs : VDISK_SLOT_PAGES) * VDISK_PAGE;
+	disk->slot_bytes = (segs < CUTTER_SLOT_PAGES ? segs : CUTTER_SLOT_PAGES) * CUTTER_PAGE;
 	return NULL;
 }
 
@@ -344,11 +257,11 @@ static uint32_t range_limit(struct vdisk *disk, unsigned feature, uint32_t off)
 static const char *start_queue(struct vdisk *disk, uint16_t vector)
 {
 	const struct vr_window window = {
-		.driver = { disk->arena.base, 0, 2 * VDISK_PAGE },
-		.device = { disk->arena.base + 2 * VDISK_PAGE, 2 * VDISK_PAGE, VDISK_PAGE },
+		.driver = { disk->arena.base, 0, 2 * CUTTER_PAGE },
+		.device = { disk->arena.base + 2 * CUTTER_PAGE, 2 * CUTTER_PAGE, CUTTER_PAGE },
 	};
 	uint16_t size = vpci_queue_max(disk->vpci, 0);
-	struct vr_place place = { .desc = 0, .avail = VDISK_PAGE, .used = 2 * VDISK_PAGE };
+	struct vr_place place = { .desc = 0, .avail = CUTTER_PAGE, .used = 2 * CUTTER_PAGE };
 	struct vpci_place bus = {
 		.desc = bus_at(disk, place.desc),
 		.avail = bus_at(disk, place.avail),
@@ -357,7 +270,7 @@ static const char *start_queue(struct vdisk *disk, uint16_t vector)
 	};
 
 	place.size = bus.size = size < VDISK_QUEUE ? size : VDISK_QUEUE;
-	if (!vr_size_valid(place.size) || place.size < 2 + VDISK_SLOT_PAGES)
+	if (!vr_size_valid(place.size) || place.size < 2 + CUTTER_SLOT_PAGES)
 		return "has a queue of no use";
 	if (!drvq_start(&disk->queue, &window, &place, disk->queue_slots,
 			has(disk, VIRTIO_F_EVENT_IDX)))
@@ -365,7 +278,7 @@ static const char *start_queue(struct vdisk *disk, uint16_t vector)
 	return vpci_queue(disk->vpci, 0, &bus, &disk->doorbell);
 }
 
-const char *vdisk_init(struct vdisk *disk, struct vpci *vpci, const struct vdisk_arena *arena,
+const char *vdisk_init(struct vdisk *disk, struct vpci *vpci, const struct cutter_arena *arena,
 		       uint16_t vector, bool remapped)
 {
 	const uint64_t wanted = VIRTIO_BIT(F_SIZE_MAX) | VIRTIO_BIT(BLK_F_SEG_MAX) |
@@ -374,12 +287,16 @@ const char *vdisk_init(struct vdisk *disk, struct vpci *vpci, const struct vdisk
 				VIRTIO_BIT(BLK_F_WRITE_ZEROES) | VIRTIO_BIT(VIRTIO_F_EVENT_IDX);
 	const char *why;
 
-	*disk = (struct vdisk){ .vpci = vpci, .arena = *arena };
+	*disk = (struct vdisk){
+		.vpci = vpci,
+		.arena = *arena,
+		.cutter = { .self = disk, .most = most_bytes, .offer = offer },
+	};
 	if (arena->pages < VDISK_ARENA_MIN)
 		return "has too little memory for transfers";
-	disk->slot_count = (arena->pages - VDISK_CONTROL_PAGES) / VDISK_SLOT_PAGES;
-	if (disk->slot_count > VDISK_SLOTS_MAX)
-		disk->slot_count = VDISK_SLOTS_MAX;
+	disk->cutter.count = (arena->pages - VDISK_CONTROL_PAGES) / CUTTER_SLOT_PAGES;
+	if (disk->cutter.count > CUTTER_SLOTS_MAX)
+		disk->cutter.count = CUTTER_SLOTS_MAX;
 	why = vpci_negotiate(vpci, wanted, remapped);
 	if (!why)
 		why = read_limits(disk);

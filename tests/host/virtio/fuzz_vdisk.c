@@ -16,10 +16,10 @@
 
 #define PAGES 37u /* of the arena: 2 slots and a page that belongs to none */
 #define JOBS 6u
-#define JOB_BYTES (3u * VDISK_SLOT_BYTES)
+#define JOB_BYTES (3u * CUTTER_SLOT_BYTES)
 #define STEPS 64u
 
-static uint8_t arena[PAGES * VDISK_PAGE] __attribute__((aligned(4096)));
+static uint8_t arena[PAGES * CUTTER_PAGE] __attribute__((aligned(4096)));
 static uint64_t bus[PAGES];
 static struct vpci vpci;
 static struct vdisk disk;
@@ -49,8 +49,8 @@ static void job_done(struct storage_request *request, bool ok)
 /* A used entry: mostly for something that was offered. */
 static void give_back(void)
 {
-	struct vr_avail *avail = (struct vr_avail *)(arena + VDISK_PAGE);
-	struct vr_used *used = (struct vr_used *)(arena + 2 * VDISK_PAGE);
+	struct vr_avail *avail = (struct vr_avail *)(arena + CUTTER_PAGE);
+	struct vr_used *used = (struct vr_used *)(arena + 2 * CUTTER_PAGE);
 	uint16_t size = disk.queue.size ? disk.queue.size : 1;
 	uint8_t which = next();
 	uint32_t id = which > 250 ? next32() : avail->ring[which % size];
@@ -90,7 +90,7 @@ static void submit(struct job *job)
 
 static bool make_ready(void)
 {
-	const struct vdisk_arena place = { arena, bus, PAGES };
+	const struct cutter_arena place = { arena, bus, PAGES };
 
 	fuzzfn_plug(&vpci, 1, 64);
 	((uint32_t *)registers.device)[0] = 1u << 20; /* capacity */

@@ -17,7 +17,7 @@
 
 #include "fakedisk.h"
 
-#define SLOT VDISK_SLOT_BYTES
+#define SLOT CUTTER_SLOT_BYTES
 
 static struct vpci vpci;
 static struct vdisk disk;
@@ -71,7 +71,7 @@ static void run(void)
 {
 	do
 		poll();
-	while (fakedisk_work(3, false) || disk.current);
+	while (fakedisk_work(3, false) || disk.cutter.current);
 	poll();
 }
 
@@ -207,7 +207,7 @@ static void refuses(void **state)
 	assert_string_equal(start(false), "has too little memory for transfers");
 	fakedisk.arena.pages = VDISK_ARENA_MIN;
 	assert_null(start(false));
-	assert_int_equal(disk.slot_count, 1);
+	assert_int_equal(disk.cutter.count, 1);
 	assert_int_equal(disk.slot_bytes, 4096); /* one buffer each */
 	fakedisk_free();
 }
@@ -227,8 +227,8 @@ static void reads_and_writes(void **state)
 		}
 	whole(STORAGE_READ, FAKEDISK_SECTORS * 512 - 512, 512, true);
 	whole(STORAGE_READ, FAKEDISK_SECTORS * 512 - 512, 1024, false);
-	assert_int_equal(fakedisk.longest, 2 + VDISK_SLOT_PAGES);
-	assert_int_equal(disk.counters.errors, 1);
+	assert_int_equal(fakedisk.longest, 2 + CUTTER_SLOT_PAGES);
+	assert_int_equal(disk.cutter.errors, 1);
 	assert_int_equal(disk.queue.in_flight, 0);
 	fakedisk_free();
 }
@@ -273,7 +273,7 @@ static void many_at_a_time(void **state)
 		memset(jobs[i].bytes, (int)i, 4096);
 	while (submit(&jobs[taken]))
 		taken++;
-	assert_int_equal(taken, disk.slot_count);
+	assert_int_equal(taken, disk.cutter.count);
 	assert_int_equal(fakedisk_work(4, true), 4);
 	poll();
 	for (unsigned i = 0; i < 12; i++)
@@ -291,7 +291,7 @@ static void many_at_a_time(void **state)
 	job_init(&large, STORAGE_READ, 0, 9 * SLOT);
 	job_init(&jobs[0], STORAGE_READ, 0, 512);
 	assert_true(submit(&large));
-	assert_ptr_equal(disk.current, &large.io);
+	assert_ptr_equal(disk.cutter.current, &large.io);
 	assert_false(submit(&jobs[0]));
 	assert_int_equal(fakedisk_work(2, true), 2);
 	assert_int_equal(large.done, 0);
@@ -347,7 +347,7 @@ static void breaks_rules(void **state)
 		}
 		job_init(&large, STORAGE_WRITE, 0, 30 * SLOT);
 		assert_true(submit(&large));
-		assert_ptr_equal(disk.current, &large.io);
+		assert_ptr_equal(disk.cutter.current, &large.io);
 		fakedisk.lie = lies[i];
 		if (lies[i] == LIE_NONE)
 			fakedisk_common()->device_status |= VIRTIO_NEEDS_RESET;
@@ -365,7 +365,7 @@ static void breaks_rules(void **state)
 			free(jobs[j].bytes);
 		}
 		assert_true(large.done == 1 && !large.ok);
-		assert_null(disk.current);
+		assert_null(disk.cutter.current);
 		free(large.bytes);
 		whole(STORAGE_READ, 0, 512, false);
 		whole(STORAGE_FLUSH, 0, 0, false);

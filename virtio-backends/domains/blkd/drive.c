@@ -7,7 +7,7 @@
 bool drive_open(struct drive *drive, unsigned index, pv_event_fn on_irq, void *arg)
 {
 	struct function *fn = &drive->fn;
-	struct vdisk_arena arena = { .bus = drive->bus };
+	struct cutter_arena arena = { .bus = drive->bus };
 	const char *why = function_open(fn, index, drive->bus, VDISK_ARENA_MAX, on_irq, arg);
 	char text[64];
 
