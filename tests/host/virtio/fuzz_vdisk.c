@@ -12,7 +12,7 @@
 
 #include <pci/vdisk.h>
 
-#include "fuzzfn.h"
+#include "fuzzvirtio.h"
 
 #define PAGES 37u /* of the arena: 2 slots and a page that belongs to none */
 #define JOBS 6u
@@ -92,7 +92,7 @@ static bool make_ready(void)
 {
 	const struct cutter_arena place = { arena, bus, PAGES };
 
-	fuzzfn_plug(&vpci, 1, 64);
+	fuzzvirtio_plug(&vpci, 1, 64);
 	((uint32_t *)registers.device)[0] = 1u << 20; /* capacity */
 	((uint32_t *)registers.device)[2] = 4096;
 	((uint32_t *)registers.device)[3] = 126;
@@ -124,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			}
 		}
 		/* a device that is gone: whatever is still out fails */
-		fuzzfn_pull();
+		fuzzvirtio_pull();
 		for (unsigned i = 0; i < 3; i++)
 			disk.storage.poll(&disk.storage);
 		for (unsigned i = 0; i < JOBS; i++)

@@ -11,7 +11,7 @@
 
 #include <pci/vnic.h>
 
-#include "fuzzfn.h"
+#include "fuzzvirtio.h"
 
 #define PAGES 17u /* of the arena: 22 buffers */
 #define STEPS 96u
@@ -106,7 +106,7 @@ static bool make_ready(void)
 {
 	const struct vnic_arena place = { arena, bus, PAGES };
 
-	fuzzfn_plug(&vpci, 2, (uint16_t)(8u << (next() & 3)));
+	fuzzvirtio_plug(&vpci, 2, (uint16_t)(8u << (next() & 3)));
 	return !vnic_init(&nic, &vpci, &place, 0, next() & 1);
 }
 
@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < STEPS && left; i++)
 		step();
 	/* a device that is gone: nothing goes out, and soon nothing is believed any more */
-	fuzzfn_pull();
+	fuzzvirtio_pull();
 	for (unsigned i = 0; i < 64; i++)
 		(void)vnic_poll(&nic, 16, receive, &count);
 	insist(nic.failed != NULL);

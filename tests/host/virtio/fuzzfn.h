@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fuzzfn.h - a virtio function on the PCI bus that does what a fuzzer's input says: its registers answer something
- * else than was written now and then, and the memory it reaches changes between two looks. What it does with the
- * queues is each fuzzer's own.
+ * fuzzfn.h - a function on the PCI bus that does what a fuzzer's input says: its registers answer something
+ * else than was written now and then, and the memory it reaches changes between two looks. Which registers it has
+ * (fuzzvirtio.h), and what it does with its queues, is each fuzzer's own.
  */
 #ifndef VIRTIO_FUZZFN_H
 #define VIRTIO_FUZZFN_H
@@ -10,17 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <pci/vpci.h>
-
 #define FUZZFN_BASE 0x100000000ull /* where the device sees its memory */
 #define FUZZFN_PAGE 4096u
 
-struct fuzzfn_registers {
-	struct vpci_common common;
-	uint8_t device[64], notify[64];
-};
-
-extern struct fuzzfn_registers registers;
 extern size_t left; /* bytes of the input not taken yet */
 
 /* The fuzzer has them: memory of just the size it gives away, since the sanitizer looks behind it. */
@@ -32,9 +24,5 @@ uint32_t next32(void);
 
 /* A new input; where the device sees the pages of the arena. */
 void fuzzfn_begin(const uint8_t *data, size_t size, uint64_t *bus);
-/* A fresh device with these queues, found and reset. */
-void fuzzfn_plug(struct vpci *vpci, uint16_t queues, uint16_t queue_size);
-/* It is pulled out: from now on it reads as ones, and the input is at its end. */
-void fuzzfn_pull(void);
 
 #endif
