@@ -10,7 +10,7 @@ import sys
 import deaths
 import harness
 from harness import case, link, nightly, service, status, vm
-from medium import MIB, SLOT, image, plugged
+from medium import MIB, SLOT, front, image, plugged, same_blocks
 
 
 def one_by_one(words):
@@ -26,25 +26,6 @@ def behind_iommu(words, confined=True):
     """The same disk in a machine with VT-d; `confined`: it goes through it."""
     return ["-machine", "q35", "-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48", *words[:-1],
             words[-1] + (",iommu_platform=on" if confined else "")]
-
-
-def front(name="front", cmdline=""):
-    return service(name, cmdline, kernel="linkfront.elf")
-
-
-def block(number, round_now, size=4096):
-    """What linkfront writes (tests/domains/linkfront)."""
-    words = ((number << 32 ^ round_now << 16 ^ i) * 0x9e3779b97f4a7c15 % 2**64 for i in range(size // 8))
-    return b"".join(word.to_bytes(8, "little") for word in words)
-
-
-def same_blocks(path, first, count, name):
-    """The medium holds what linkfront wrote in its second round."""
-    data = path.read_bytes()
-    for number in range(count):
-        at = first + number * 4096
-        if data[at:at + 4096] != block(number, 2):
-            raise harness.Wrong(f"block {number} of {name} is not on the medium")
 
 
 # ---- newlib front ends ----

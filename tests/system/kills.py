@@ -3,35 +3,18 @@
 """A block driver domain that is killed over and over under a client whose every write carries a number: what
 was acknowledged stays, and nothing older comes back."""
 
-import re
 import sys
 
 import harness
 from harness import Wrong, case, link, nightly, service
 from medium import MIB, SLOT, image, plugged
+from stamps import NAMES, client, counts, nothing_lost
 
 OTHER = "00:05.0"
 SERVED_WITHIN_US = 100_000
 STEPS = range(6)
 LIFE_US = 6000  # with -icount: a start takes two milliseconds, so a third dies before it has served anything
 LIFE_ON_DISK_US = 60_000
-COUNTS = r"(\d+) deaths, (\d+) writes acknowledged, (\d+) reads, (\d+) lost, (\d+) ghosts, (\d+) foreign, " \
-         r"(\d+) errors, longest wait (\d+) us"
-NAMES = ("deaths", "writes", "reads", "lost", "ghosts", "foreign", "errors", "wait")
-
-
-def counts(system):
-    """What stampfront (tests/domains) said, as numbers."""
-    match = re.search(COUNTS, system.result.text)
-    if not match:
-        raise Wrong("the client did not come to its end")
-    print(match[0])
-    return dict(zip(NAMES, map(int, match.groups())))
-
-
-def client(**words):
-    return service("front", " ".join(f"{key}={value}" for key, value in words.items()),
-                   kernel="stampfront.elf")
 
 
 def on_ram(system, disk, append="", **words):
@@ -65,16 +48,6 @@ def crashed(system, boot, lives, seed):
     """Dies `lives` times, each time at one of the six steps of a request."""
     disk = driver(boot == on_disk, f"crash-seed={seed},{lives}", "blkd_crash.elf", on_exit="restart", restarts=lives)
     return boot(system, disk, lives=lives, seed=seed)
-
-
-def nothing_lost(told, lives, within=None):
-    if told["deaths"] < lives:
-        raise Wrong(f"{told['deaths']} of {lives} deaths happened")
-    if any(told[name] for name in ("lost", "ghosts", "foreign", "errors")):
-        raise Wrong(f"writes are lost or come back: {told}")
-    if within and told["wait"] > within:
-        raise Wrong(f"a request waited {told['wait']} us, {within} are allowed")
-    return told
 
 
 @case

@@ -5,7 +5,7 @@ import contextlib
 import pathlib
 import tempfile
 
-import harness  # noqa: F401  (it knows where the tools are)
+from harness import Wrong, service
 from manifest.devices import MachineDisk
 from ringfence import cards, disks
 
@@ -22,10 +22,30 @@ def image(size):
         yield path
 
 
-def plugged(path, slot=SLOT, read_only=False, throttle=""):
+def plugged(path, slot=SLOT, read_only=False, throttle="", model="virtio"):
     """The disk's words; those of slot 4 call it disk0."""
     index = int(slot[3:5], 16) - 4
-    return disks.qemu_arguments(MachineDisk(index, slot, str(path), 0, read_only), path, throttle=throttle)
+    disk = MachineDisk(index, slot, str(path), 0, read_only, model=model)
+    return disks.qemu_arguments(disk, path, throttle=throttle)
+
+
+def front(name="front", cmdline=""):
+    return service(name, cmdline, kernel="linkfront.elf")
+
+
+def block(number, round_now, size=4096):
+    """What linkfront writes (tests/domains/linkfront)."""
+    words = ((number << 32 ^ round_now << 16 ^ i) * 0x9e3779b97f4a7c15 % 2**64 for i in range(size // 8))
+    return b"".join(word.to_bytes(8, "little") for word in words)
+
+
+def same_blocks(path, first, count, name):
+    """The medium holds what linkfront wrote in its second round."""
+    data = path.read_bytes()
+    for number in range(count):
+        at = first + number * 4096
+        if data[at:at + 4096] != block(number, 2):
+            raise Wrong(f"block {number} of {name} is not on the medium")
 
 
 def plug_all(manifest, where):

@@ -219,6 +219,9 @@ class Disks(unittest.TestCase):
         self.assertIn("werror=report", words)
         self.assertNotIn("iommu_platform", words)
         self.assertIn("iommu_platform=on", disks.qemu_arguments(self.disk(), self.path, iommu=True)[-1])
+        nvme = MachineDisk(0, "00:05.0", str(self.path), 0, False, model="nvme")
+        self.assertEqual(disks.qemu_arguments(nvme, self.path, iommu=True)[-1],
+                         "nvme,drive=disk0,addr=05.0,serial=disk0")
 
 
 class Cards(unittest.TestCase):

@@ -226,6 +226,12 @@ class Complaints(unittest.TestCase):
                          ("00:04.0", "d.img", 64 << 20, False))
         self.assertEqual((parsed.format, schema.parse(HEAD + disk + 'format = "ext4"\n' + NEWLIB).disks[0].format),
                          ("", "ext4"))
+        self.assertEqual((parsed.model, schema.parse(HEAD + disk + 'model = "nvme"\n' + NEWLIB).disks[0].model),
+                         ("virtio", "nvme"))
+        self.says(HEAD + disk + 'model = "nvm"\n' + NEWLIB,
+                  "machine.disk[0].model: 'nvm' is not a value (did you mean 'nvme'?)")
+        self.says(HEAD + disk + 'model = "nvme"\nread_only = true\n' + NEWLIB,
+                  "machine.disk[0].read_only: QEMU has no NVMe disk that takes no writes")
         self.says(HEAD + disk + 'format = "ext3"\n' + NEWLIB,
                   "machine.disk[0].format: 'ext3' is not a value (did you mean 'ext4'?)")
         self.assertTrue(schema.parse(HEAD + "[machine]\niommu = true\n" + NEWLIB).iommu)

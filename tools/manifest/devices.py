@@ -12,8 +12,9 @@ IDS = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})")
 CLASS = re.compile(r"class ([0-9a-f]{2})\.([0-9a-f]{2})")
 DMA = {"iommu": False, "trusted": True}
 DOMAIN_KEYS = {"pci", "dma", "dma_mem"}
-DISK_KEYS = {"address", "file", "size", "format", "read_only"}
+DISK_KEYS = {"address", "file", "size", "format", "read_only", "model"}
 DISK_FORMATS = {"none": "", "ext4": "ext4"}
+DISK_MODELS = {"virtio": "virtio", "nvme": "nvme"}
 DEFAULT_DMA_MEM = 1 << 20
 DISK_ADDRESS = re.compile(r"00:([01][0-9a-f])\.0")
 
@@ -38,6 +39,7 @@ class MachineDisk:
     size: int
     read_only: bool
     format: str = ""  # file system of an image that is made
+    model: str = "virtio"  # what the machine shows it as
 
     def path(self, key):
         return f"machine.disk[{self.index}].{key}"
@@ -132,9 +134,13 @@ def machine_disk(table, index):
     if address and not DISK_ADDRESS.fullmatch(address):
         table.bad("address", f"'{address}' is not a slot of the first bus (\"00:04.0\")")
     file = table.get("file", str, "", required=True)
-    return MachineDisk(index=index, address=address, file=file, size=table.size("size"),
+    disk = MachineDisk(index=index, address=address, file=file, size=table.size("size"),
                        read_only=table.get("read_only", bool, False),
-                       format=DISK_FORMATS.get(table.choice("format", DISK_FORMATS, "none"), ""))
+                       format=DISK_FORMATS.get(table.choice("format", DISK_FORMATS, "none"), ""),
+                       model=table.choice("model", DISK_MODELS, "virtio"))
+    if disk.read_only and disk.model == "nvme":
+        table.bad("read_only", "QEMU has no NVMe disk that takes no writes")
+    return disk
 
 
 def check_machine(disks, findings):

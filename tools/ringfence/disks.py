@@ -83,12 +83,16 @@ def find(disk):
 
 
 def qemu_arguments(disk, path, iommu=False, throttle=""):
-    """QEMU's words for a virtio disk of this manifest entry; one behind an IOMMU has to go through it."""
+    """QEMU's words for the disk of this manifest entry. A virtio disk behind an IOMMU has to go through it."""
     name = f"disk{disk.index}"
     slot = disk.address.split(":")[1]
     readonly = "on" if disk.read_only else "off"
     drive = f"file={path},format=raw,if=none,id={name},cache=writeback,readonly={readonly}"
     if throttle:
         drive += f",{throttle}"
-    device = f"virtio-blk-pci,drive={name},addr={slot},serial={name},disable-legacy=on,{ERRORS}"
-    return ["-drive", drive, "-device", device + (",iommu_platform=on" if iommu else "")]
+    device = f"drive={name},addr={slot},serial={name}"
+    if disk.model == "nvme":
+        device = f"nvme,{device}"
+    else:
+        device = f"virtio-blk-pci,{device},disable-legacy=on,{ERRORS}" + (",iommu_platform=on" if iommu else "")
+    return ["-drive", drive, "-device", device]

@@ -56,7 +56,7 @@ static const char *find_storage(struct client *client)
 	if (page->device > drive_count)
 		return "this domain has no such disk";
 	if (page->device) {
-		client->storage = &drives[page->device - 1].disk.storage;
+		client->storage = drive_storage(&drives[page->device - 1]);
 		return NULL;
 	}
 	r = end_map_disk(&client->base.end, &bytes);

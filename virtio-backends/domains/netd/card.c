@@ -69,10 +69,16 @@ const struct net_card *card_open(struct net_switch *sw)
 	static const struct net_card ops = { NULL, room, send, flush, PAIR_FRAME_MAX - FRAME_ETHERNET };
 	struct function *fn = &card.fn;
 	struct vnic_arena arena = { .bus = card.bus };
-	const char *why = function_open(fn, 0, card.bus, VNIC_ARENA_MAX, on_irq, NULL);
-	char text[64];
+	const char *why = function_find(fn, 0);
+	char text[80];
 
 	card.sw = sw;
+	if (!why && fn->kind != PCI_KIND_VIRTIO_CARD)
+		why = function_stranger(fn, "card", text, sizeof(text));
+	if (!why)
+		why = function_virtio(fn);
+	if (!why)
+		why = function_arm(fn, card.bus, VNIC_ARENA_MAX, on_irq, NULL);
 	arena.base = fn->arena;
 	arena.pages = fn->pages;
 	if (!why)
