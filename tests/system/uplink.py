@@ -77,8 +77,8 @@ def web(megabytes, pause=None):
             server.server_close()
 
 
-def card(confined=True):
-    return cards.qemu_arguments(MachineCard(0, SLOT, MAC), confined)
+def card(confined=True, model="virtio"):
+    return cards.qemu_arguments(MachineCard(0, SLOT, MAC, model), confined)
 
 
 def driver(cmdline="", kernel="netd.elf", **keys):
@@ -102,10 +102,10 @@ def member(name, number):
     return link(name, "net", kind="net", ip=f"10.0.0.{number}/24")
 
 
-def boot(system, run, parts, cpus=1):
+def boot(system, run, parts, cpus=1, model="virtio"):
     """A VM that runs something behind these parts, on a machine with an IOMMU."""
     system.boot(system.image(vm("vm1", run), *parts, member("vm1", 1)), append="exit-with=vm1", cpus=cpus,
-                extra=[*Q35, *card()])
+                extra=[*Q35, *card(model=model)])
     system.healthy()
 
 
@@ -251,14 +251,12 @@ def uplink_wire(system):
         raise harness.Wrong("somebody outside knows an inside address")
 
 
-@case
-def uplink_driver_dies(system):
-    """The driver domain dies in the middle of a stream, at each step of a frame; the stream goes on."""
+def driver_dies(system, model):
     for first, count in ((0, 2), (3, 3)):  # step 2 is a storage's
         with web(8) as (port, digest):
             boot(system, UP + BEGIN + fetch(port),
                  chain(f"allow tcp 10.0.2.2 {port}",
-                       uplink=driver(f"crash={first},200,{count}", kernel="netd_crash.elf")))
+                       uplink=driver(f"crash={first},200,{count}", kernel="netd_crash.elf")), model=model)
             arrived(system, digest)
         system.said(*(rf"uplink stopped: panic, code {100 + first + i}" for i in range(count)),
                     rf"outside: serves firewall, epoch {count + 1}")
@@ -266,13 +264,20 @@ def uplink_driver_dies(system):
         system.never(r"does not answer", r"firewall stopped")
 
 
-def deaths_anywhere(system, seed):
+@case
+def uplink_driver_dies(system):
+    """The driver domain dies in the middle of a stream, at each step of a frame; the stream goes on."""
+    driver_dies(system, "virtio")
+
+
+def deaths_anywhere(system, seed, model="virtio"):
     """Four deaths of the driver domain, each between two stores to memory it shares with the firewall or the
     card, while a file goes each way."""
     at = ",".join(str(random.Random(f"uplink.{seed}.{i}").randint(1, 3000)) for i in range(4))
     with web(1) as (port, digest):
         boot(system, UP + fetch(port, "down") + SEND.format(24, port),
-             chain(f"allow tcp 10.0.2.2 {port}", uplink=driver(f"crash-store={at}", kernel="netd_crash.elf")))
+             chain(f"allow tcp 10.0.2.2 {port}", uplink=driver(f"crash-store={at}", kernel="netd_crash.elf")),
+             model=model)
         arrived(system, digest, "down")
         sent(system)
     return max(map(int, re.findall(r"outside: serves firewall, epoch (\d+)", system.result.text))) - 1
@@ -453,6 +458,61 @@ def uplink_not_trusted(system):
     refused(system, [*Q35, *card(False)],
             r"uplink: its device 00:05\.0 would go past the IOMMU: it does not offer ACCESS_PLATFORM")
     refused(system, Q35, r"uplink: its device 00:05\.0 does not exist, or another domain has it")
+
+
+# ---- an 82574L ----
+
+@case
+def uplink_e1000e(system):
+    """Files both ways through the other card, behind an IOMMU that nobody trusts; two CPUs."""
+    with web(6) as (port, digest):
+        boot(system, UP + "ping -c 2 10.0.0.254; " + fetch(port, "down") + SEND.format(32, port),
+             chain(f"allow tcp 10.0.2.2 {port}"), cpus=2, model="e1000e")
+        arrived(system, digest, "down")
+        sent(system)
+    system.said(r"uplink\| card 00:05\.0: 52:54:00:12:34:56, 82574L$", r"uplink\| card 00:05\.0: its link is up")
+    system.never(r"denied", r"(?i)trusted", r"iommu: device .* may not", r"its link is down")
+
+
+@case
+def uplink_e1000e_trusted(system):
+    """On a machine without an IOMMU, where somebody has said that it is trusted."""
+    with web(1) as (port, digest):
+        parts = chain(f"allow tcp 10.0.2.2 {port}", uplink=driver(dma="trusted"))
+        system.boot(system.image(vm("vm1", UP + fetch(port)), *parts, member("vm1", 1)), append="exit-with=vm1",
+                    extra=card(model="e1000e"))
+        system.healthy()
+        arrived(system, digest)
+    system.said(r"uplink: TRUSTED WITH ALL MEMORY: its device 00:05\.0 does DMA without an IOMMU")
+
+
+@case
+def uplink_e1000e_dies(system):
+    """Its driver domain dies in the middle of a stream, at each step of a frame; the stream goes on."""
+    driver_dies(system, "e1000e")
+
+
+@case
+def uplink_e1000e_deaths_anywhere(system):
+    """It dies between stores to memory it shares with the firewall or the card; one seed of the nightly case."""
+    if deaths_anywhere(system, 0, "e1000e") < 2:
+        raise harness.Wrong("fewer than 2 of 4 deaths happened")
+
+
+@nightly
+def uplink_e1000e_deaths_many(system):
+    deaths.few(lambda system, seed: deaths_anywhere(system, seed, "e1000e"), system)
+
+
+@case
+def uplink_e1000e_refused(system):
+    """One that could reach all memory, and a function that is no card any driver knows."""
+    refused(system, card(False, "e1000e"), r"its device 00:05\.0 could reach all memory: this machine has no IOMMU")
+    parts = driver(), link("vm1", "uplink", kind="net", ip="10.0.2.15/24", gateway="10.0.2.2")
+    system.boot(system.image(vm("vm1", "sleep 100000"), *parts), append="exit-with=uplink", want=1,
+                extra=[*Q35, "-device", "e1000,addr=05.0,romfile="])
+    system.said(r"uplink\| card 00:05\.0: is no card that a driver here knows: 8086:100e, class 02\.00\.00")
+    system.healthy()
 
 
 if __name__ == "__main__":

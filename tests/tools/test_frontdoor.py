@@ -233,6 +233,9 @@ class Cards(unittest.TestCase):
             "-netdev", "user,id=card1", "-device",
             "virtio-net-pci,netdev=card1,addr=05.0,mac=52:54:00:12:34:56,disable-legacy=on,romfile="])
         self.assertTrue(cards.qemu_arguments(card, iommu=True)[-1].endswith(",iommu_platform=on"))
+        card.model = "e1000e"
+        self.assertEqual(cards.qemu_arguments(card, iommu=True)[-1],
+                         "e1000e,netdev=card1,addr=05.0,mac=52:54:00:12:34:56,romfile=")
 
 
 class Statuses(unittest.TestCase):

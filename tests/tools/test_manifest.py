@@ -350,7 +350,10 @@ class Complaints(unittest.TestCase):
     def test_machine_cards(self):
         card = '[[machine.card]]\naddress = "00:05.0"\n'
         parsed = schema.parse(HEAD + card + NEWLIB).cards[0]
-        self.assertEqual((parsed.address, parsed.mac), ("00:05.0", "52:54:00:12:34:56"))
+        self.assertEqual((parsed.address, parsed.mac, parsed.model), ("00:05.0", "52:54:00:12:34:56", "virtio"))
+        self.assertEqual(schema.parse(HEAD + card + 'model = "e1000e"\n' + NEWLIB).cards[0].model, "e1000e")
+        self.says(HEAD + card + 'model = "e1000"\n' + NEWLIB,
+                  "machine.card[0].model: 'e1000' is not a value (did you mean 'e1000e'?)")
         self.says(HEAD + card.replace("5.0", "5.1") + NEWLIB,
                   "machine.card[0].address: '00:05.1' is not a slot of the first bus (\"00:05.0\")")
         self.says(HEAD + card + 'mac = "01:00:00:00:00:00"\n' + NEWLIB,

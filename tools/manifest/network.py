@@ -11,7 +11,8 @@ from .abi import ABI
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 ADDRESS = re.compile(r"00:([01][0-9a-f])\.0")
 LINK_KEYS = {"mac", "ip", "uplink", "gateway", "dns"}
-CARD_KEYS = {"address", "mac"}
+CARD_KEYS = {"address", "mac", "model"}
+CARD_MODELS = {"virtio": "virtio", "e1000e": "e1000e"}
 DEFAULT_CARD_MAC = "52:54:00:12:34:56"
 RULES = 32  # POLICY_RULES of the firewall
 PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
@@ -36,6 +37,7 @@ class MachineCard:
     index: int
     address: str
     mac: str
+    model: str = "virtio"  # what the machine shows it as
 
     def path(self, key):
         return f"machine.card[{self.index}].{key}"
@@ -238,7 +240,8 @@ def machine_card(table, index):
     address = table.get("address", str, "", required=True)
     if address and not ADDRESS.fullmatch(address):
         table.bad("address", f"'{address}' is not a slot of the first bus (\"00:05.0\")")
-    return MachineCard(index, address, _mac(table, DEFAULT_CARD_MAC).hex(":"))
+    return MachineCard(index, address, _mac(table, DEFAULT_CARD_MAC).hex(":"),
+                       table.choice("model", CARD_MODELS, "virtio"))
 
 
 def link_bytes(card):

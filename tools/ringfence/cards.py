@@ -4,8 +4,12 @@ at 10.0.2.2 that is this machine for whoever is behind it, and a name server at 
 
 
 def qemu_arguments(card, iommu=False):
-    """QEMU's words for a virtio card of this manifest entry; one behind an IOMMU has to go through it."""
+    """QEMU's words for the card of this manifest entry. A virtio card behind an IOMMU has to go through it."""
     name = f"card{card.index}"
     slot = card.address.split(":")[1]
-    device = f"virtio-net-pci,netdev={name},addr={slot},mac={card.mac},disable-legacy=on,romfile="
-    return ["-netdev", f"user,id={name}", "-device", device + (",iommu_platform=on" if iommu else "")]
+    device = f"netdev={name},addr={slot},mac={card.mac}"
+    if card.model == "e1000e":
+        device = f"e1000e,{device},romfile="
+    else:
+        device = f"virtio-net-pci,{device},disable-legacy=on,romfile=" + (",iommu_platform=on" if iommu else "")
+    return ["-netdev", f"user,id={name}", "-device", device]

@@ -6,6 +6,7 @@
 
 #include "pci.h"
 
+#define VENDOR_INTEL 0x8086u
 #define CLASS_NVME 0x010802u
 
 static const struct {
@@ -16,6 +17,7 @@ static const struct {
 	{ PCI_VENDOR_VIRTIO, PCI_DEVICE_VIRTIO + 2, PCI_KIND_VIRTIO_DISK },
 	{ PCI_VENDOR_VIRTIO, 0x1000, PCI_KIND_VIRTIO_CARD }, /* modern and of the days before at once */
 	{ PCI_VENDOR_VIRTIO, 0x1001, PCI_KIND_VIRTIO_DISK },
+	{ VENDOR_INTEL, 0x10d3, PCI_KIND_E1000E },
 };
 
 enum pci_kind pci_kind(uint16_t vendor, uint16_t device, uint32_t class_code)

@@ -10,6 +10,7 @@ enum pci_kind {
 	PCI_KIND_VIRTIO_DISK,
 	PCI_KIND_VIRTIO_CARD,
 	PCI_KIND_NVME,
+	PCI_KIND_E1000E,
 };
 
 /* class_code: class, subclass and interface, 8 bits each. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * netd - the network driver domain: a switch, one virtio network card for each of its links, and the card
- * of the machine if it was given one. A link's addresses are those of the link page; frames from others are
- * dropped, and a frame for one link is shown to no other. Killed and started again it goes on: frames that
- * were on their way are lost, as on any wire.
+ * of the machine (virtio or 82574L) if it was given one. A link's addresses are those of the link page; frames from
+ * others are dropped, and a frame for one link is shown to no other. Killed and started again it goes on: frames
+ * that were on their way are lost, as on any wire.
  *
  * Option: uplink=LINK,...: these links speak for addresses that are no link's (docs/network.md).
  */
