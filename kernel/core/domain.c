@@ -153,6 +153,7 @@ static void set_parameters(struct domain *dom, const struct pv_dom_create *args)
 	memcpy(dom->name, args->name, sizeof(dom->name));
 	dom->name[sizeof(dom->name) - 1] = '\0';
 	dom->kind = args->kind;
+	dom->mm.fused = args->flags & PV_CREATE_FUSED;
 	dom->state = PV_DOM_BUILT;
 	dom->max_vcpus = args->max_vcpus;
 	dom->weight = args->weight;

@@ -33,8 +33,10 @@ static bool affinity_valid(u64 mask)
 
 static int create_check(const struct pv_dom_create *c)
 {
-	if (!name_valid(c->name) || c->flags || c->kind > PV_KIND_WALKED || c->reserved[0] ||
-	    c->reserved[1])
+	if (!name_valid(c->name) || c->flags & ~(u32)PV_CREATE_FUSED || c->kind > PV_KIND_WALKED ||
+	    c->reserved[0] || c->reserved[1])
+		return -PV_EINVAL;
+	if (c->flags & PV_CREATE_FUSED && c->kind != PV_KIND_WALKED) /* it has one mode, so nothing to fuse */
 		return -PV_EINVAL;
 	if (!c->mem_pages || c->mem_pages > PV_MAX_GFN || c->kmem_pages < MIN_KMEM_PAGES ||
 	    c->kmem_pages > PV_MAX_GFN || !c->max_vcpus || c->max_vcpus > PV_MAX_VCPUS ||

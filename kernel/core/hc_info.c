@@ -7,6 +7,7 @@
 #include "arch.h"
 #include "cap.h"
 #include "counters.h"
+#include "domain.h"
 #include "info.h"
 #include "mm.h"
 #include "string.h"
@@ -14,7 +15,7 @@
 
 #define VERSION_TEXT "Ringfence microkernel 0.1"
 
-u64 info_features(void)
+u64 info_features(const struct domain *dom)
 {
 	u64 features = PV_FEAT_SMP_GUEST;
 
@@ -22,6 +23,8 @@ u64 info_features(void)
 		features |= PV_FEAT_AUDIT;
 	if (clock_params.stable)
 		features |= PV_FEAT_STABLE_TSC;
+	if (dom->mm.fused)
+		features |= PV_FEAT_FUSED;
 	return features;
 }
 
@@ -35,7 +38,7 @@ static i64 info_system(struct vcpu *v)
 	memset(&info, 0, sizeof(info));
 	info.abi_major = PV_ABI_MAJOR;
 	info.abi_minor = PV_ABI_MINOR;
-	info.features = info_features();
+	info.features = info_features(v->dom);
 	info.tsc_hz = clock_params.tsc_hz;
 	info.cpus = nr_cpus;
 	info.domain_id = v->dom->self.slot;
@@ -69,7 +72,7 @@ static __noinline i64 info_more(struct vcpu *v, u64 leaf, u64 handle)
 		return -PV_EINVAL;
 	switch (leaf) {
 	case PV_INFO_FEATURES:
-		return (i64)info_features();
+		return (i64)info_features(v->dom);
 	case PV_INFO_SYSTEM:
 		return info_system(v);
 	case PV_INFO_COUNTERS:

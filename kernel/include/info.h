@@ -7,6 +7,8 @@
 
 #include "types.h"
 
-u64 info_features(void); /* PV_FEAT_* */
+struct domain;
+
+u64 info_features(const struct domain *dom); /* PV_FEAT_*, as the domain sees them */
 
 #endif

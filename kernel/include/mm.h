@@ -52,6 +52,7 @@ struct mm {
 
 	u32 vtlb_tables;	/* capacity in leaf tables; PV_VTLB_MAX: bounded by kmem only */
 	u32 leaf_tables;	/* linked now */
+	bool fused;		/* one root serves both modes (PV_CREATE_FUSED); set before mm_init() */
 	u64 gen;		/* an unused space with another number holds leaves of frames since taken */
 	struct aspace *hash[MM_HASH]; /* walked spaces by root gfn */
 	struct aspace *lru_first, *lru_last; /* most and least recently loaded */
@@ -71,7 +72,7 @@ struct mm {
 	struct table_set limbo, limbo_new; /* unlinked pages: waiting for limbo_epoch, for a ticket */
 	u64 limbo_epoch;
 	struct table_set clean;	  /* pages that may be used again */
-	struct table_set reserve; /* two pages per vCPU: the roots of one more space */
+	struct table_set reserve; /* for each vCPU the roots of one more space: mm_roots() pages */
 	u32 vcpus;
 	u64 audit_findings;
 	struct audit *audit;

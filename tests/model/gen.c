@@ -166,7 +166,7 @@ static void cap_ctl(struct random *r, const struct m_dom *me, struct step *s)
 static void dom_create(struct random *r, const struct m_dom *me, struct step *s)
 {
 	s->a[0] = handle(r, me, PV_CAP_HOST, false);
-	s->batch[0] = percent(r, 80) ? 0 : random_below(r, 8);
+	s->batch[0] = percent(r, 80) ? 0 : random_below(r, 9);
 	s->batch[1] = percent(r, 90) ? 16 + random_below(r, 64) : ONE_OF(r, 0, 1, 100000, PV_MAX_GFN, PV_MAX_GFN + 1ull, ~0ull);
 	s->batch[2] = percent(r, 85) ? 128 : ONE_OF(r, 31, 32, 40, 48, PV_MAX_GFN + 1ull, ~0ull);
 	s->batch[3] = percent(r, 95) ? 1 + random_below(r, M_VCPUS) : ONE_OF(r, 0, 17);

@@ -83,7 +83,7 @@ struct m_vcpu {
 struct m_dom {
 	u32 serial; /* 0 = free */
 	u32 parent;
-	u32 kind, state, pauses, reason;
+	u32 kind, flags, state, pauses, reason;
 	u64 code;
 	u64 quota, used, kmem;
 	u32 max_vcpus, weight, cap;

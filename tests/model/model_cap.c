@@ -81,6 +81,8 @@ static const char *info(struct model *m, const struct m_call *c, i64 r)
 		errs |= E(ESTATE);
 	if (leaf == PV_INFO_VERSION)
 		return m_expect(errs, r, PV_ABI_MAJOR << 16 | PV_ABI_MINOR, PV_ABI_MAJOR << 16 | PV_ABI_MINOR);
+	if (leaf == PV_INFO_FEATURES && me->flags & PV_CREATE_FUSED)
+		return m_expect(errs, r, PV_FEAT_FUSED, PV_FEAT_FUSED | 7);
 	return m_expect(errs, r, 0, leaf == PV_INFO_FEATURES ? 7 : 0);
 }
 

@@ -27,7 +27,9 @@ static u32 check_parameters(const struct model *m, const struct pv_dom_create *p
 {
 	u32 errs = 0;
 
-	if (!name_is_valid(p->name) || p->flags || p->kind > PV_KIND_WALKED || p->reserved[0] || p->reserved[1])
+	if (!name_is_valid(p->name) || p->kind > PV_KIND_WALKED || p->reserved[0] || p->reserved[1])
+		errs |= E(EINVAL);
+	if (p->flags && (p->flags != PV_CREATE_FUSED || p->kind != PV_KIND_WALKED))
 		errs |= E(EINVAL);
 	if (!p->mem_pages || p->mem_pages > PV_MAX_GFN || p->kmem_pages < 32 || p->kmem_pages > PV_MAX_GFN)
 		errs |= E(ERANGE);
@@ -41,7 +43,7 @@ static u32 check_parameters(const struct model *m, const struct pv_dom_create *p
 static void fresh(struct model *m, struct m_dom *dom, u32 parent, const struct pv_dom_create *p)
 {
 	*dom = (struct m_dom){
-		.serial = ++m->last_serial, .parent = parent, .kind = p->kind, .state = PV_DOM_BUILT,
+		.serial = ++m->last_serial, .parent = parent, .kind = p->kind, .flags = p->flags, .state = PV_DOM_BUILT,
 		.quota = p->mem_pages, .kmem = p->kmem_pages, .max_vcpus = p->max_vcpus, .weight = p->weight,
 		.cap = p->cap, .affinity = p->affinity, .port_page = -1, .dummy = ~0ull,
 	};

@@ -46,7 +46,7 @@ static void fill_create(struct pv_dom_create *p, const u64 *b)
 		p->name[1] = ' ';
 		break;
 	case 3:
-		p->flags = 1;
+		p->flags = PV_CREATE_FUSED; /* wrong unless it is walked */
 		break;
 	case 4:
 		p->reserved[1] = 1;
@@ -59,6 +59,9 @@ static void fill_create(struct pv_dom_create *p, const u64 *b)
 		break;
 	case 7:
 		p->vtlb_tables = 0;
+		break;
+	case 8:
+		p->flags = 2;
 		break;
 	}
 }

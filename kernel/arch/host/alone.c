@@ -57,6 +57,8 @@ struct cap *host_cap(u64 handle)
 	return &caps[handle];
 }
 
+bool host_fused;
+
 struct domain *host_domain(u32 kind, u64 mem_pages, u64 kmem_pages, u32 vtlb_tables)
 {
 	struct domain *dom = calloc(1, sizeof(*dom));
@@ -71,6 +73,7 @@ struct domain *host_domain(u32 kind, u64 mem_pages, u64 kmem_pages, u32 vtlb_tab
 	dom->kind = kind;
 	dom->state = PV_DOM_RUNNING;
 	dom->max_vcpus = PV_MAX_VCPUS;
+	dom->mm.fused = host_fused && kind == PV_KIND_WALKED;
 	snprintf(dom->name, sizeof(dom->name), "test%u", slot);
 	if (mm_init(dom, mem_pages, kmem_pages, vtlb_tables)) {
 		free(dom);

@@ -184,7 +184,8 @@ void host_run(struct vcpu *v)
 void host_set_mode(struct vcpu *v, u32 mode)
 {
 	v->mode = mode;
-	arch_load_root(mode == MODE_USER ? v->user_cr3 : v->kernel_cr3);
+	if (v->user_cr3 != v->kernel_cr3) /* fused: as entry.S, which would forget all with a load */
+		arch_load_root(mode == MODE_USER ? v->user_cr3 : v->kernel_cr3);
 }
 
 void host_event(struct vcpu *v)

@@ -123,7 +123,7 @@ static u64 *root_alloc(struct domain *dom)
 static void root_free(struct domain *dom, u64 *l4)
 {
 	struct mm *mm = &dom->mm;
-	bool keep = mm->reserve.tables < 2 * mm->vcpus;
+	bool keep = mm->reserve.tables < mm_roots(mm) * mm->vcpus;
 
 	if (!l4)
 		return;
@@ -141,7 +141,7 @@ struct aspace *aspace_create(struct domain *dom, u32 kind)
 	if (!as)
 		return NULL;
 	kernel = root_alloc(dom);
-	user = kind == AS_EXPLICIT ? kernel : root_alloc(dom);
+	user = kind == AS_EXPLICIT || mm->fused ? kernel : root_alloc(dom);
 	if (!kernel || !user) {
 		root_free(dom, kernel);
 		if (user != kernel)
@@ -167,7 +167,7 @@ void aspace_free(struct domain *dom, struct aspace *as)
 	}
 	(void)tables_drop_low(dom, as);
 	root_free(dom, as->l4[VIEW_KERNEL]);
-	if (as->l4[VIEW_USER] != as->l4[VIEW_KERNEL])
+	if (!aspace_fused(as))
 		root_free(dom, as->l4[VIEW_USER]);
 	object_put(mm, as);
 	level_add(LVL_ASPACES, -1);
@@ -253,7 +253,7 @@ void mm_vcpu_init(struct vcpu *v)
 
 	spin_lock(&mm->lock);
 	mm->vcpus++;
-	while (v->dom->kind == PV_KIND_WALKED && mm->reserve.tables < 2 * mm->vcpus) {
+	while (v->dom->kind == PV_KIND_WALKED && mm->reserve.tables < mm_roots(mm) * mm->vcpus) {
 		void *page = mm_page_alloc(v->dom);
 
 		if (!page)

@@ -226,7 +226,7 @@ void audit_event(struct vcpu *v)
 	s = &mm->audit->suspects[mm->audit->recheck++ % SUSPECTS];
 	if (s->as == v->as && s->root == v->as->root)
 		check_leaf(dom, v->as, (int)s->view, s->va);
-	view = random_next(mm->audit) & 1 ? VIEW_USER : VIEW_KERNEL;
+	view = random_next(mm->audit) & 1 && !mm->fused ? VIEW_USER : VIEW_KERNEL; /* fused: U says nothing */
 	if (pick_leaf(dom, v->as, view, &va))
 		check_leaf(dom, v->as, is_kernel_half(va) ? VIEW_KERNEL : view, va);
 out:

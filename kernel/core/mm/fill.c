@@ -7,6 +7,11 @@
  * in ring 3; the user view simply lacks the kernel half. In the low half both views share their
  * tables, the kernel view's top entries carrying NX (SMEP). A page that the guest keeps from its
  * user mode (U=0 in the low half) makes its slot private: the kernel view gets a subtree of its own.
+ *
+ * Where one root serves both modes (fused domains, explicit spaces) there is one view: no slot is
+ * ever private, nothing carries NX for SMEP, and what is filled for guest kernel mode is there for guest
+ * user mode as well. Who asks is still judged by the guest's tables, so only what was filled before is
+ * shared.
  */
 #include "bits.h"
 #include "counters.h"
@@ -21,10 +26,10 @@
 #define LEAF_BITS (PTE_P | PTE_U | PTE_A | PTE_D)
 #define IO_BITS (PTE_PCD | PTE_PWT | PTE_NX)
 
-/* Does the guest keep this low-half page to its kernel mode? In an explicit space every page has U. */
-static bool kernel_only(vaddr_t va, const struct xlate *x)
+/* Does the guest keep this low-half page to its kernel mode, and has a view to keep it in? */
+static bool kernel_only(const struct aspace *as, vaddr_t va, const struct xlate *x)
 {
-	return !(x->flags & PTE_U) && !is_kernel_half(va);
+	return !(x->flags & PTE_U) && !is_kernel_half(va) && !aspace_fused(as);
 }
 
 static bool slot_private(const struct aspace *as, u32 slot)
@@ -132,7 +137,7 @@ static u64 *shared_l3(struct domain *dom, struct aspace *as, u32 slot, enum fill
 		if (!page)
 			return NULL;
 		atomic_store_release(e, ptr_to_paddr(page) | TABLE_BITS);
-		if (as->kind != AS_EXPLICIT && !bitmap_test(as->private, slot))
+		if (!aspace_fused(as) && !bitmap_test(as->private, slot))
 			atomic_store_release(&as->l4[VIEW_KERNEL][slot], *e | PTE_NX);
 	}
 	return entry_table(*e);
@@ -185,7 +190,7 @@ static enum fill_status install_far(struct domain *dom, struct aspace *as, int v
 {
 	struct table_set *set = is_kernel_half(va) ? &dom->mm.kernel_tables : &as->tables;
 	enum fill_status status = FILL_DONE;
-	u64 *table = find_l3(dom, as, view, va, kernel_only(va, x), &status);
+	u64 *table = find_l3(dom, as, view, va, kernel_only(as, va, x), &status);
 
 	if (!table)
 		return status;
@@ -218,7 +223,7 @@ static enum fill_status install(struct domain *dom, struct aspace *as, int view,
 				const struct xlate *x, u64 leaf, u64 **slot)
 {
 	struct near *n = near_of(as, va);
-	bool ours = x->shift == 12 && !kernel_only(va, x) && near_holds(&dom->mm, n, va);
+	bool ours = x->shift == 12 && !kernel_only(as, va, x) && near_holds(&dom->mm, n, va);
 	u32 index = (u32)(va >> 12 & 511);
 	enum fill_status status;
 
@@ -359,7 +364,7 @@ static enum fault_result fill(struct vcpu *v, vaddr_t va, u64 access, u64 *p_bit
 	case FILL_NO_MEMORY:
 		return FAULT_FATAL;
 	}
-	if (unlikely(kernel_only(va, &x)))
+	if (unlikely(kernel_only(as, va, &x)))
 		hide_from_user(dom, as, va);
 	else if (!is_kernel_half(va))
 		fill_around(dom, as, va);

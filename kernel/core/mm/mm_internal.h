@@ -70,7 +70,7 @@ struct near {
 #define NEAR_COUNT 4u
 
 struct aspace {
-	u64 *l4[2]; /* by view; the same page in an explicit space */
+	u64 *l4[2]; /* by view; the same page if one root serves both */
 	gfn_t root; /* walked: top table */
 	u32 kind;   /* enum as_kind */
 	u32 users;  /* vCPUs whose space it is, running or not: its roots may be in a CR3 */
@@ -86,6 +86,18 @@ struct aspace {
 	struct aspace *lru_next, *lru_prev; /* every space but the initial one */
 	struct near near[NEAR_COUNT];
 };
+
+/* Guest user and guest kernel see the same: there is nothing that one view has and the other lacks. */
+static inline bool aspace_fused(const struct aspace *as)
+{
+	return as->l4[VIEW_KERNEL] == as->l4[VIEW_USER];
+}
+
+/* Top tables of a walked space. */
+static inline u32 mm_roots(const struct mm *mm)
+{
+	return mm->fused ? 1 : 2;
+}
 
 static inline struct near *near_of(struct aspace *as, vaddr_t va)
 {

@@ -10,7 +10,7 @@
  * pages in limbo lets the guest run into the same fault again: running it is what ends the epoch.
  *
  * Two views (kernel, user) of a low half share everything below their top entries, except in slots
- * marked private.
+ * marked private. Where they are one and the same page (fused, explicit) there are no such slots.
  */
 #include "bits.h"
 #include "counters.h"

@@ -32,7 +32,7 @@ PV_TEST(features_mean_something, "PVABI-INF-002.1 PVABI-INF-004.1", .vcpus = 2)
 {
 	u64 features = TRY(OP(INFO, FEATURES, 0));
 
-	CHECK_EQ(features & ~7ull, 0);
+	CHECK_EQ(features & ~7ull, 0); /* of a domain that is not fused */
 	CHECK_EQ(features & PV_FEAT_SMP_GUEST ? OP(VCPU_CTL, CREATE, PV_SELF, 1) : 0, 0);
 	CHECK_EQ(!!(features & PV_FEAT_STABLE_TSC), vcs0->clock.flags & 1);
 }

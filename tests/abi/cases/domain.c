@@ -66,13 +66,18 @@ PV_DRIVER_TEST(create_longest_name, "PVABI-DOM-002.1")
 	CHECK_OK(dom_destroy(dom));
 }
 
-PV_DRIVER_TEST(create_reserved_fields, "PVABI-DOM-003.1")
+PV_DRIVER_TEST(create_reserved_fields, "PVABI-DOM-003.2")
 {
 	struct pv_dom_create args = dom_defaults();
 
 	for (u32 bit = 0; bit < 32; bit++) {
+		args.kind = PV_KIND_EXPLICIT;
 		args.flags = 1u << bit;
 		CHECK_ERR(dom_create(host, &args), EINVAL);
+		args.kind = PV_KIND_WALKED;
+		args.flags |= PV_CREATE_FUSED;
+		if (args.flags != PV_CREATE_FUSED)
+			CHECK_ERR(dom_create(host, &args), EINVAL);
 	}
 	args = dom_defaults();
 	args.reserved[0] = 1;

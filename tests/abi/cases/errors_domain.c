@@ -45,7 +45,8 @@ static void create_arguments(void)
 
 FLAWED(dom_create, CALL(DOM_CREATE, SYM(S_HOST)), .yields = true, .right = PV_RIGHT_HOST_CREATE, .batch = create_arguments,
        .flaws = { FLAW(EINVAL, { AT_BATCH64(dom_create, name), 0 }),
-		  FLAW(EINVAL, { AT_BATCH32(dom_create, flags), 1 }),
+		  FLAW(EINVAL, { AT_BATCH32(dom_create, flags), PV_CREATE_FUSED }), /* of an explicit domain */
+		  FLAW(EINVAL, { AT_BATCH32(dom_create, flags), 2 }),
 		  FLAW(EINVAL, { AT_BATCH32(dom_create, kind), 2 }),
 		  FLAW(EINVAL, { AT_BATCH64(dom_create, reserved), 1 }),
 		  FLAW(ERANGE, { AT_BATCH64(dom_create, mem_pages), 0 }),

@@ -15,7 +15,7 @@ PV_TEST(info_features, "PVABI-INF-002.1 PVABI-INF-007.1")
 {
 	u64 features = TRY(OP(INFO, FEATURES, 0));
 
-	CHECK_EQ(features & ~(u64)(PV_FEAT_SMP_GUEST | PV_FEAT_AUDIT | PV_FEAT_STABLE_TSC), 0);
+	CHECK_EQ(features & ~(u64)(PV_FEAT_SMP_GUEST | PV_FEAT_AUDIT | PV_FEAT_STABLE_TSC | PV_FEAT_FUSED), 0);
 }
 
 PV_TEST(info_handle_must_be_zero, "PVABI-INF-003.1")

@@ -56,7 +56,7 @@ static void create_arguments(void)
 	batch_put(&args, sizeof(args));
 }
 
-BITS(create_flags, AT_BATCH32(dom_create, flags), 0xffffffff, CALL(DOM_CREATE, SYM(S_HOST)),
+BITS(create_flags, AT_BATCH32(dom_create, flags), 0xfffffffe, CALL(DOM_CREATE, SYM(S_HOST)),
      .batch = create_arguments);
 BITS(create_kind, AT_BATCH32(dom_create, kind), 0xfffffffe, CALL(DOM_CREATE, SYM(S_HOST)),
      .batch = create_arguments);

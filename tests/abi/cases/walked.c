@@ -274,7 +274,7 @@ PV_TEST(user_syscall, "PVABI-WLK-009.2", WALKED)
 	}
 }
 
-PV_TEST(user_faults, "PVABI-WLK-010.1", WALKED)
+PV_TEST(user_faults, "PVABI-WLK-010.2", WALKED)
 {
 	u64 *secret = pages_alloc(1);
 
@@ -297,7 +297,7 @@ PV_TEST(user_faults, "PVABI-WLK-010.1", WALKED)
 	CHECK_EQ(vcs0->uframe.vector, 14);
 }
 
-PV_TEST(user_write_faults, "PVABI-WLK-010.1 PVABI-WLK-006.1", WALKED)
+PV_TEST(user_write_faults, "PVABI-WLK-010.2 PVABI-WLK-006.1", WALKED)
 {
 	enter();
 	user_pages(code_write, sizeof(code_write));
@@ -332,7 +332,7 @@ PV_TEST(user_int80, "PVABI-WLK-012.1", WALKED)
 	CHECK_EQ(abi_cpus[0].user_rax, 5);
 }
 
-PV_TEST(user_privileged, "PVABI-WLK-010.1 PVABI-ISO-005.1", WALKED)
+PV_TEST(user_privileged, "PVABI-WLK-010.2 PVABI-ISO-005.1", WALKED)
 {
 	enter();
 	user_pages(code_hlt, sizeof(code_hlt));
@@ -370,7 +370,7 @@ PV_TEST(user_interrupted, "PVABI-WLK-009.2 PVABI-TIM-007.1", WALKED)
 	}
 }
 
-PV_TEST(user_jumps_away, "PVABI-WLK-010.1", WALKED)
+PV_TEST(user_jumps_away, "PVABI-WLK-010.2", WALKED)
 {
 	static const u64 where[] = { PV_HOLE_START, 0, PV_EXPLICIT_BASE, USER_DATA,
 				     0xffffffff81000000 };
@@ -478,12 +478,32 @@ PV_TEST(destroy_back_to_kernel_root, "PVABI-WLK-022.1", WALKED)
 	CHECK_EQ(try_read(0x10000000000), NO_TRAP);
 }
 SMALL_CACHES(user_syscall, "PVABI-WLK-009.2");
-SMALL_CACHES(user_faults, "PVABI-WLK-010.1");
-SMALL_CACHES(user_write_faults, "PVABI-WLK-010.1");
-SMALL_CACHES(user_jumps_away, "PVABI-WLK-010.1");
+SMALL_CACHES(user_faults, "PVABI-WLK-010.2");
+SMALL_CACHES(user_write_faults, "PVABI-WLK-010.2");
+SMALL_CACHES(user_jumps_away, "PVABI-WLK-010.2");
 SMALL_CACHES(user_interrupted, "PVABI-WLK-009.2");
 SMALL_CACHES(tables_outside, "PVABI-WLK-013.1");
 SMALL_CACHES(absent_memory, "PVABI-WLK-013.1");
+
+/* ---- and where both modes have one root: all but who is kept from pages without U (fused.c) ---- */
+
+FUSED_TOO(own_tables, "PVABI-WLK-002.1");
+FUSED_TOO(walk_upper_rights, "PVABI-WLK-005.1");
+FUSED_TOO(accessed_and_dirty, "PVABI-WLK-006.1");
+FUSED_TOO(flush_makes_changes_seen, "PVABI-WLK-007.1");
+FUSED_TOO(upgrade_without_flush, "PVABI-WLK-005.1");
+FUSED_TOO(two_roots, "PVABI-WLK-016.1");
+FUSED_TOO(drop_and_destroy, "PVABI-WLK-015.1");
+FUSED_TOO(user_syscall, "PVABI-WLK-009.2");
+FUSED_TOO(user_write_faults, "PVABI-WLK-006.1");
+FUSED_TOO(user_hypercall_is_not_one, "PVABI-WLK-011.1");
+FUSED_TOO(user_int80, "PVABI-WLK-012.1");
+FUSED_TOO(user_privileged, "PVABI-ISO-005.1");
+FUSED_TOO(user_interrupted, "PVABI-WLK-009.2");
+FUSED_TOO(user_entry_hostile, "PVABI-WLK-018.1");
+FUSED_TOO(tables_outside, "PVABI-WLK-013.1");
+FUSED_TOO(absent_memory, "PVABI-WLK-013.1");
+FUSED_TOO(destroy_back_to_kernel_root, "PVABI-WLK-022.1");
 
 /* ---- the same program with little or no cache ---- */
 
@@ -534,3 +554,8 @@ PV_TEST(vtlb_none, "PVABI-WLK-014.1", WALKED, .extra = 200, .kmem = 300, .heap =
 {
 	busy_program();
 }
+
+PV_CHILD_ROW(vtlb_unbounded_fused, "PVABI-WLK-014.1 PVABI-WLK-024.1", busy_program, FUSED, .extra = 200, .kmem = 300,
+	     .heap = 200);
+PV_CHILD_ROW(vtlb_64_fused, "PVABI-WLK-014.1 PVABI-WLK-024.1", busy_program, FUSED, .extra = 200, .kmem = 300,
+	     .heap = 200, .tables = 64);

@@ -85,3 +85,6 @@ PV_TEST(kernel_half_flushed, "PVABI-WLK-021.1", WALKED)
 SMALL_CACHES(kernel_half_of_one_root, "PVABI-WLK-019.1");
 SMALL_CACHES(load_root_forgets, "PVABI-WLK-020.1");
 SMALL_CACHES(kernel_half_flushed, "PVABI-WLK-021.1");
+FUSED_TOO(kernel_half_of_one_root, "PVABI-WLK-019.1");
+FUSED_TOO(load_root_forgets, "PVABI-WLK-020.1");
+FUSED_TOO(kernel_half_flushed, "PVABI-WLK-021.1");

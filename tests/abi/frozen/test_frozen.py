@@ -103,7 +103,7 @@ class Changes(unittest.TestCase):
 
     def test_additions_pass(self):
         def add(abi):
-            named(abi["group"], "features")["constants"].append({"name": "FEAT_X", "value": 8, "doc": ""})
+            named(abi["group"], "features")["constants"].append({"name": "FEAT_X", "value": 1 << 40, "doc": ""})
             self.call(abi, "PORT_CTL")["ops"].append({"name": "X", "value": 8, "errors": ["ERANGE"], "doc": ""})
             self.call(abi, "PORT_SEND").update(max_insns=300)
             self.field(abi, "info_system", "reserved").update(name="new_fact")

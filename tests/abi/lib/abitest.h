@@ -36,6 +36,7 @@ struct abi_case {
 
 	/* options of the child of a PV_TEST, and defaults of child_make() */
 	u32 kind;      /* PV_KIND_* */
+	u32 flags;     /* PV_CREATE_* */
 	u32 vcpus;     /* max_vcpus; 0 = 1 */
 	u32 extra;     /* frames of quota beyond what the child is loaded with; 0 = 64 */
 	u32 kmem;      /* pages of kernel memory; 0 = 96 */

@@ -220,6 +220,7 @@ struct child *child_make_opt(u32 part, const struct abi_case *opt)
 	u64 pages = picture_pages + 4 + heap;
 
 	args.kind = opt->kind;
+	args.flags = opt->flags;
 	args.mem_pages = pages + (opt->extra ? opt->extra : 64);
 	args.kmem_pages = opt->kmem ? opt->kmem : 96;
 	args.max_vcpus = opt->vcpus ? opt->vcpus : 1;

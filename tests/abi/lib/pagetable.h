@@ -21,6 +21,16 @@
 	PV_CHILD_ROW(body##_8, id " PVABI-WLK-014.1", body, WALKED, .tables = 8, .kmem = 128); \
 	PV_CHILD_ROW(body##_none, id " PVABI-WLK-014.1", body, WALKED, .tables = NO_TABLES, .budget_ms = 10000)
 
+/* One hardware root for both modes of the domain. */
+#define FUSED WALKED, .flags = PV_CREATE_FUSED
+#define FUSED_CACHES(body, id) \
+	PV_CHILD_ROW(body##_64, id " PVABI-WLK-014.1", body, FUSED, .tables = 64, .kmem = 128); \
+	PV_CHILD_ROW(body##_none, id " PVABI-WLK-014.1", body, FUSED, .tables = NO_TABLES, .budget_ms = 10000)
+/* The case of a split domain once more in a fused one, which must not tell it from what it knows. */
+#define FUSED_TOO(body, id) \
+	PV_CHILD_ROW(body##_fused, id " PVABI-WLK-024.1", body, FUSED); \
+	PV_CHILD_ROW(body##_fused_none, id " PVABI-WLK-024.1", body, FUSED, .tables = NO_TABLES, .budget_ms = 10000)
+
 /* A new root that maps the domain's own program and memory 1:1 for its kernel mode only. */
 u64 *pt_new_root(void);
 /* Maps va to gfn in the tables below root, making tables as needed (all rights above the leaf). */

@@ -169,6 +169,15 @@ static void test_audit_of_mistakes(void **state)
 	mm_audit_enabled = false;
 }
 
+/* One view of a fused space: a page without U that user mode would not get is right where it is. */
+static void test_fused(void **state)
+{
+	host_fused = true;
+	test_no_mistakes(state);
+	test_stale(state);
+	host_fused = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +185,7 @@ int main(void)
 		cmocka_unit_test(test_no_mistakes),
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_audit_of_mistakes),
+		cmocka_unit_test(test_fused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,8 @@
  * entry has now; frames that were taken away are never seen again.
  *
  * Two CPUs, each with a vCPU of the same domain, three spaces over shared and separate entries, in
- * the low half as the guest's user and kernel, at every capacity. Time counts steps.
+ * the low half as the guest's user and kernel, at every capacity. Time counts steps. In a fused domain who has the
+ * same translations as the other mode may use what that one was allowed; a fault must be explained all the same.
  */
 #include "guest.h"
 
@@ -112,7 +113,7 @@ static void load_root(u32 cpu)
 		forget(cpu, s, 0, PAGES);
 }
 
-/* Does a value the entry has or had allow this? */
+/* Does a value the entry has or had allow this to who has to fault for it? */
 static bool allows(u64 e, u32 mode, enum host_access how)
 {
 	if (!(e & PTE_P) || (mode == MODE_USER && !(e & PTE_U)))
@@ -124,13 +125,21 @@ static bool allows(u64 e, u32 mode, enum host_access how)
 	return true;
 }
 
+/* The same, to who may find it filled. */
+static bool shows(u64 e, u32 mode, enum host_access how)
+{
+	if (dom->mm.fused)
+		return allows(e, MODE_USER, how) || allows(e, MODE_KERNEL, how);
+	return allows(e, mode, how);
+}
+
 /* Is what was seen a value since the last flush here? */
 static bool explained(u32 cpu, u32 s, u32 p, u32 mode, enum host_access how, gfn_t gfn)
 {
 	const struct past *h = history[s][p];
 
 	for (u32 i = nr_past[s][p]; i-- > 0;) {
-		if (allows(h[i].entry, mode, how) && (h[i].entry & PTE_ADDR) >> 12 == gfn)
+		if (shows(h[i].entry, mode, how) && (h[i].entry & PTE_ADDR) >> 12 == gfn)
 			return true;
 		if (h[i].when <= flushed[cpu][s][p])
 			return false; /* this one was in force at the flush: older ones are forgotten */
@@ -270,6 +279,12 @@ static void test_oracle(void **state)
 		run(1000, 16, i + 1000);
 		run(1000, 0, i + 2000);
 		run(64, PV_VTLB_MAX, i + 3000);
+		host_fused = true;
+		run(1000, PV_VTLB_MAX, i + 4000);
+		run(1000, 16, i + 5000);
+		run(1000, 0, i + 6000);
+		run(64, PV_VTLB_MAX, i + 7000);
+		host_fused = false;
 	}
 }
 

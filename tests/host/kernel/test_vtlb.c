@@ -153,6 +153,70 @@ static void test_rights(void **state)
 	host_domain_free(dom);
 }
 
+/* Fused: one root, and so what kernel mode has filled is there for user mode; who faults is still judged by U. */
+static void test_fused_rights(void **state)
+{
+	static const vaddr_t places[] = { 0x3000, KERNEL_VA };
+	gfn_t root;
+	(void)state;
+
+	host_fused = true;
+	start(1, 256, PV_VTLB_MAX);
+	root = new_root();
+	guest_map(&guest, root, 0x1000, DATA, RW | PTE_NX);
+	guest_map(&guest, root, 0x2000, DATA + 1, RO);
+	guest_map(&guest, root, 0x3000, DATA + 2, KRW);
+	guest_map(&guest, root, KERNEL_VA, DATA + 2, KRW);
+	load(root, 0);
+	assert_true(v->kernel_cr3 == v->user_cr3);
+	for (u32 i = 0; i < ARRAY_SIZE(places); i++) {
+		vaddr_t va = places[i];
+
+		host_set_mode(v, MODE_USER);
+		expect_fault(va, HOST_READ, 5);
+		expect_fault(va, HOST_WRITE, 7);
+		host_set_mode(v, MODE_KERNEL);
+		assert_int_equal(touch(va, HOST_WRITE), DATA + 2);
+		host_set_mode(v, MODE_USER);
+		assert_int_equal(faults_at(va), 0); /* what it is for: no root was loaded, nothing forgotten */
+		assert_int_equal(touch(va, HOST_WRITE), DATA + 2);
+		host_set_mode(v, MODE_KERNEL);
+		assert_int_equal(aspace_flush(v, PV_FOREVER, va, va + PAGE_SIZE, i ? PV_FLUSH_KERNEL : 0), 0);
+		host_set_mode(v, MODE_USER);
+		expect_fault(va, HOST_READ, 5);
+	}
+	assert_int_equal(touch(0x1000, HOST_WRITE), DATA);
+	expect_fault(0x1000, HOST_EXEC, 0x15);
+	assert_int_equal(touch(0x2000, HOST_EXEC), DATA + 1);
+	expect_fault(0x2000, HOST_WRITE, 7);
+	expect_fault(0x4000, HOST_WRITE, 6);
+	expect_fault(PV_HOLE_START, HOST_READ, 4);
+	mm_check(dom);
+	host_domain_free(dom);
+	host_fused = false;
+}
+
+/* A fused space takes a top table less, and what is kept for the next one is less as well. */
+static void test_fused_roots(void **state)
+{
+	u64 tables[2];
+	(void)state;
+
+	for (u32 fused = 0; fused < 2; fused++) {
+		host_fused = fused;
+		start(1, 256, PV_VTLB_MAX);
+		assert_int_equal(dom->mm.reserve.tables, fused ? 1 : 2);
+		tables[fused] = levels[LVL_TABLES];
+		load(new_root(), 0);
+		tables[fused] = levels[LVL_TABLES] - tables[fused];
+		mm_check(dom);
+		host_domain_free(dom);
+	}
+	host_fused = false;
+	assert_int_equal(tables[0], 2);
+	assert_int_equal(tables[1], 1);
+}
+
 static void test_accessed_dirty(void **state)
 {
 	gfn_t root;
@@ -539,6 +603,8 @@ int main(void)
 		cmocka_unit_test(test_destroy_shared),
 		cmocka_unit_test(test_flush_unknown),
 		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_fused_rights),
+		cmocka_unit_test(test_fused_roots),
 		cmocka_unit_test(test_accessed_dirty),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_keep),

@@ -25,7 +25,9 @@ extern u64 host_race_seed; /* set before the threads start: where they pause */
 extern void (*host_ipi)(u32 cpu, u8 vector);
 extern void (*host_relax)(void), (*host_turn)(void);
 
-/* What a domain is made of here; kernel memory for the struct itself comes from the host. */
+/* What a domain is made of here; kernel memory for the struct itself comes from the host. Walked ones are fused if
+ * host_fused is set. */
+extern bool host_fused;
 struct domain *host_domain(u32 kind, u64 mem_pages, u64 kmem_pages, u32 vtlb_tables);
 struct vcpu *host_vcpu(struct domain *dom, u32 index);
 void host_domain_free(struct domain *dom); /* with its vCPUs */
