@@ -201,6 +201,7 @@ static inline u64 gfn_of(const void *p) { return (u64)(uintptr_t)p >> PV_PAGE_SH
 struct abi_cpu {
 	struct abi_cpu *self; /* gs:0 */
 	u64 kernel_rsp, user_rsp, user_rax, user_how; /* user mode: 1 event, 2 system call */
+	u64 event_rsp; /* of events_on_stack() */
 	struct pv_vcs *vcs;
 	u64 fixup_rip, fixup_rsp; /* where a trapped instruction continues; 0 = none expected */
 	u64 vector, error, cr2, rip; /* of the last trap; vector NO_TRAP = none */
@@ -226,6 +227,8 @@ void batch_get(void *data, u64 len);
 /* From now on this vCPU's traps and interrupts arrive in struct abi_cpu. */
 void events_on(u32 slot);
 void events_on_vcs(u32 slot, struct pv_vcs *vcs);
+/* From then on with this stack, for who has none worth the name; after events_on(). */
+void events_on_stack(u64 rsp);
 static inline struct abi_cpu *this_abi_cpu(void)
 {
 	struct abi_cpu *cpu;

@@ -10,7 +10,7 @@
 
 #define STACK_BYTES 16384
 
-extern char abi_event_entry[], abi_erets_address[], abi_vcpu_start[];
+extern char abi_event_entry[], abi_event_entry_on_stack[], abi_erets_address[], abi_vcpu_start[];
 extern char abi_user_entry[], abi_syscall_entry[], abi_eretu_address[];
 extern char abi_user_refused[];
 void abi_event(void);
@@ -47,11 +47,10 @@ static void take_vectors(struct abi_cpu *cpu)
 	for (u32 word = 0; word < 4; word++) {
 		u64 bits = __atomic_exchange_n(&cpu->vcs->pend[word], 0, __ATOMIC_ACQ_REL);
 
-		for (u32 bit = 0; bit < 64; bit++)
-			if (bits & (1ull << bit))
-				cpu->vectors[word * 64 + bit]++;
 		if (word == 0 && (bits & (1ull << PV_VEC_PORTS)))
 			take_ports(cpu);
+		for (; bits; bits &= bits - 1)
+			cpu->vectors[word * 64 + (u32)__builtin_ctzll(bits)]++;
 	}
 }
 
@@ -82,10 +81,10 @@ void abi_event(void)
 	vcs->kframe = frame;
 }
 
-static void set_entries(struct pv_vcs *vcs, u64 syscall_entry)
+static void set_entries(struct pv_vcs *vcs, const char *kernel_entry, u64 syscall_entry)
 {
 	struct pv_entry entry = {
-		.kernel_entry = (u64)abi_event_entry,
+		.kernel_entry = (u64)kernel_entry,
 		.erets = (u64)abi_erets_address,
 	};
 
@@ -100,7 +99,7 @@ static void set_entries(struct pv_vcs *vcs, u64 syscall_entry)
 
 void syscalls_off(void)
 {
-	set_entries(vcs0, 0);
+	set_entries(vcs0, abi_event_entry, 0);
 }
 
 void events_on_vcs(u32 slot, struct pv_vcs *vcs)
@@ -113,7 +112,15 @@ void events_on_vcs(u32 slot, struct pv_vcs *vcs)
 	cpu->vcs = vcs;
 	cpu->vector = NO_TRAP;
 	CHECK_OK(OP(VCPU_SETUP, SET_KERNEL_GS, (u64)cpu));
-	set_entries(vcs, (u64)abi_syscall_entry);
+	set_entries(vcs, abi_event_entry, (u64)abi_syscall_entry);
+}
+
+void events_on_stack(u64 rsp)
+{
+	struct abi_cpu *cpu = this_abi_cpu();
+
+	cpu->event_rsp = rsp;
+	set_entries(cpu->vcs, abi_event_entry_on_stack, (u64)abi_syscall_entry);
 }
 
 void events_on(u32 slot)
@@ -133,6 +140,7 @@ _Static_assert(offsetof(struct abi_cpu, kernel_rsp) == 8, "events_entry.S");
 _Static_assert(offsetof(struct abi_cpu, user_rsp) == 16, "events_entry.S");
 _Static_assert(offsetof(struct abi_cpu, user_rax) == 24, "events_entry.S");
 _Static_assert(offsetof(struct abi_cpu, user_how) == 32, "events_entry.S");
+_Static_assert(offsetof(struct abi_cpu, event_rsp) == 40, "events_entry.S");
 
 u64 run_user_with(u64 rip, u64 rsp, u64 cs, u64 ss, u64 rflags)
 {

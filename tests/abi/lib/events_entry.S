@@ -13,8 +13,12 @@
 #define ABI_CPU_USER_RSP 16
 #define ABI_CPU_USER_RAX 24
 #define ABI_CPU_USER_HOW 32
+#define ABI_CPU_EVENT_RSP 40
 
 	.text
+	.globl abi_event_entry_on_stack
+abi_event_entry_on_stack:
+	mov %gs:ABI_CPU_EVENT_RSP, %rsp /* the kernel frame has the other one */
 	.globl abi_event_entry
 abi_event_entry:
 	push %rax

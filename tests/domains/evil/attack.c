@@ -25,6 +25,7 @@ static const struct rule {
 };
 
 #define RULES (sizeof(grammar) / sizeof(grammar[0]))
+_Static_assert(RULES < ROWS, "a row for each");
 #define HANDLES 16u
 
 /* How the stream counts for who watches from outside: a long NOP a step, see tests/plugin/count.c. */
@@ -33,14 +34,24 @@ static const struct rule {
 static struct attack_log *notes;
 static u64 handles[HANDLES];
 static jmp_buf again[2];
-static u8 resume_stack[2][4096] __attribute__((aligned(16)));
+static u8 resume_stack[2][2048] __attribute__((aligned(16))), event_stack[2][2048] __attribute__((aligned(16)));
 static struct pv_vcs *own_page[2];
+static struct pv_clock first_clock;
 
 /* ---- arguments ---- */
 
 static bool once_in(struct random *r, u64 n)
 {
 	return random_below(r, n) == 0;
+}
+
+/* The clock in the hand-over page is scribbled on, too: clock_ns() would wait until it makes sense again. */
+u64 clock_kept(void)
+{
+	u64 ticks = __builtin_ia32_rdtsc() - first_clock.tsc0;
+
+	ticks = first_clock.shift >= 0 ? ticks << first_clock.shift : ticks >> -first_clock.shift;
+	return first_clock.ns0 + (u64)((unsigned __int128)ticks * first_clock.mul >> 32);
 }
 
 /* Without the last bytes, where QEMU 7.2 ends in an assertion if it comes to translate them. */
@@ -98,7 +109,7 @@ static u64 right_argument(struct random *r, enum kind kind)
 	case K_PORT:
 		return 1 + random_below(r, 12);
 	case K_TIME:
-		return once_in(r, 8) ? 0 : clock_ns() + random_below(r, 20000);
+		return once_in(r, 8) ? 0 : clock_kept() + random_below(r, 20000);
 	case K_SMALL:
 	case K_OP:
 		return random_below(r, 6);
@@ -122,14 +133,16 @@ static u64 right_argument(struct random *r, enum kind kind)
 static bool is_the_end(u64 nr, const u64 *a)
 {
 	return nr == PV_HC_CONSOLE_WRITE || (nr == PV_HC_DOM_CTL && a[0] == PV_DOM_CTL_SHUTDOWN) ||
-	       (nr == PV_HC_VCPU_CTL && (a[0] == PV_VCPU_CTL_STOP || (a[0] == PV_VCPU_CTL_START && a[2] > 1))) || (nr == PV_HC_WAIT && a[1] > clock_ns() + MS) ||
+	       (nr == PV_HC_VCPU_CTL && (a[0] == PV_VCPU_CTL_STOP || (a[0] == PV_VCPU_CTL_START && a[2] > 1))) ||
+	       (nr == PV_HC_WAIT && a[1] > clock_kept() + MS) ||
 	       (nr == PV_HC_VCPU_SETUP && a[0] != PV_VCPU_SETUP_SET_PORT_PAGE) || nr == PV_HC_AS_LOAD_ROOT ||
 	       (nr == PV_HC_AS_CTL && a[0] == PV_AS_CTL_SET_KERNEL_ROOT);
 }
 
 static void look_for_secrets(const volatile u64 *words, u32 n)
 {
-	static volatile u64 inverse = ~SECRET_TAG & 0xffffffff; /* the tag itself is nowhere in this domain */
+	static volatile u64 kept = ~SECRET_TAG & 0xffffffff; /* the tag itself is nowhere in this domain */
+	u64 inverse = kept;
 
 	for (u32 i = 0; i < n; i++) {
 		u64 word = words[i];
@@ -154,6 +167,7 @@ static void one_call(struct random *r)
 	const struct rule *rule = &grammar[random_below(r, RULES)];
 	u64 nr = once_in(r, 128) ? wrong_argument(r) : rule->nr, a[6] = { 0 };
 	u32 at = 0;
+	bool as_ruled;
 	i64 result;
 
 	if (rule->has_op)
@@ -162,12 +176,12 @@ static void one_call(struct random *r)
 		a[at] = once_in(r, 16) ? wrong_argument(r) : right_argument(r, (enum kind)rule->kinds[i]);
 	if (is_the_end(nr, a) && random_below(r, 512))
 		return;
+	as_ruled = nr == rule->nr && (!rule->has_op || a[0] == rule->op);
 	if (once_in(r, 8)) /* structures: registers, entries, parameters of domains */
 		((volatile u64 *)this_abi_cpu()->vcs->batch)[random_below(r, 24)] = some_number(r);
 	result = hc_call(nr, a);
 	remember(r, nr, a, result);
-	nr = nr < PV_HC_COUNT ? nr : PV_HC_COUNT;
-	notes->calls[nr][result < 0 && result > -ERRORS ? -result : 0]++;
+	notes->calls[as_ruled ? rule - grammar : ROWS - 1][result < 0 && result > -ERRORS ? -result : 0]++;
 	look_for_secrets((volatile u64 *)this_abi_cpu()->vcs->batch, 16);
 }
 
@@ -238,6 +252,7 @@ static void interpret(u32 who)
 	struct random *r = &streams[who];
 
 	own_page[who] = this_abi_cpu()->vcs;
+	events_on_stack((u64)&event_stack[who][sizeof(event_stack[who])]);
 	random_seed(r, share->word[A_SEED] * 2 + who);
 	(void)setjmp(again[who]);
 	while (notes->step[who] < share->word[A_STEPS]) {
@@ -265,6 +280,12 @@ static void second_attacker(void)
 
 void attack(void)
 {
+	static struct abi_case mine;
+
+	mine = *this_case; /* which is all attackers' */
+	mine.kind = share->word[A_KIND];
+	this_case = &mine;
+	first_clock = vcs0->clock;
 	notes = pages_alloc(1);
 	handles[1] = share->word[A_SIBLING];
 	handles[2] = share->word[A_SCRATCH];

@@ -9,20 +9,21 @@
 #include "../../abi/lib/abitest.h"
 #include "../../abi/lib/random.h"
 
+#define ROWS 112 /* of the histogram: operations in the grammar's order, the last one is what is none of them */
 #define ERRORS 16
 #define SECRET_TAG 0x5ec2e7a1ull /* upper half of every word of the victim's secrets */
 #define SECRET_PAGES 8u
 
 /* A page of the attacker's own, mapped by the driver too. Nothing in it is believed. */
 struct attack_log {
-	u32 calls[PV_HC_COUNT + 1][ERRORS]; /* by number and error, 0: success; the last: unknown numbers */
+	u16 calls[ROWS][ERRORS]; /* by operation and error, 0: success */
 	u64 step[2];
 	u64 leaks, leaked, leaked_at; /* words of the victim's seen: how many, the first, where */
 };
 _Static_assert(sizeof(struct attack_log) <= 4096, "one page");
 
 /* Words of the share page. The attacker's: */
-enum { A_SEED, A_STEPS, A_SIBLING, A_SCRATCH, A_SHOWN, A_PORT, A_VM86 };
+enum { A_SEED, A_STEPS, A_SIBLING, A_SCRATCH, A_SHOWN, A_PORT, A_VM86, A_KIND };
 /* The victim's: its nonce, rounds of work, what it found wrong, a port it shall close. */
 enum { V_NONCE, V_ROUNDS, V_WRONG, V_WRONG_AT, V_CLOSE, V_READY };
 
@@ -55,6 +56,7 @@ void touch_memory(struct random *r, struct attack_log *notes);
 void go_to_user_mode(struct random *r);
 void do_in_kernel_mode(struct random *r);
 void set_vm_flag(void); /* does not return */
+u64 clock_kept(void);
 u64 some_number(struct random *r);
 
 #endif

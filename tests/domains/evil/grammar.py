@@ -50,13 +50,19 @@ def kind_of(call, op, arg):
     return meanings.get(op["name"], meanings.get(""))
 
 
-def rows(abi):
+def operations(abi):
+    """All of them in the order of the rows: a hypercall, and its operation or None."""
     for call in abi["hypercall"]:
         for op in call.get("ops") or [None]:
-            kinds = [f"K_{kind_of(call, op or call, arg)}" for arg in call["args"] if arg != "op"]
-            yield (f"\t{{ PV_HC_{call['name']}, "
-                   + (f"PV_{call['name']}_{op['name']}, true" if op else "0, false")
-                   + f", {{ {', '.join(kinds) or '0'} }} }},")
+            yield call, op
+
+
+def rows(abi):
+    for call, op in operations(abi):
+        kinds = [f"K_{kind_of(call, op or call, arg)}" for arg in call["args"] if arg != "op"]
+        yield (f"\t{{ PV_HC_{call['name']}, "
+               + (f"PV_{call['name']}_{op['name']}, true" if op else "0, false")
+               + f", {{ {', '.join(kinds) or '0'} }} }},")
 
 
 def main():

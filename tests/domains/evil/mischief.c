@@ -214,7 +214,7 @@ void go_to_user_mode(struct random *r)
 		flags ^= 1ull << random_below(r, 22);
 	if (random_below(r, 16) == 0) /* not in absent memory: see scribble_on_page() */
 		stack = random_below(r, 2) ? PV_HOLE_START + random_below(r, 1ull << 43) : 1ull << 63;
-	(void)HC(TIMER_SET, clock_ns() + 20000);
+	(void)HC(TIMER_SET, clock_kept() + 20000);
 	(void)run_user_with(random_below(r, 16) ? USER_CODE(who) : some_number(r), stack, cs,
 			    some_selector(r, PV_USER_SS), flags);
 }

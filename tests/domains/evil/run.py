@@ -28,6 +28,7 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "runner")]
 
+import grammar  # noqa: E402
 import pvrun  # noqa: E402
 from manifest import lower, schema  # noqa: E402
 from ringfence import qemu  # noqa: E402
@@ -37,7 +38,8 @@ QEMU_FLAWS = {"Assertion `s->pc_save != -1' failed": "code at address ~0", VM_FL
 INSNS_A_CALL = 50_000  # far more than any; a machine that uses them stands still
 FIXED_INSNS = 4_000_000_000
 WALL = 28_000
-TELLING_LIVES = 60  # about one life in eight ends by force
+TELLING_LIVES = 60  # about one life in four ends by force
+LIFE_MS = 1000  # without icount, where it is the build machine's time
 
 
 def boot(options, path):
@@ -45,6 +47,7 @@ def boot(options, path):
     machine = qemu.Machine(
         kernel=options["kernel"], image=path, cpus=2, icount=options["icount"],
         append=f"panic=exit race={options['seed']} evil.seed={options['seed']} evil.calls={options['calls']}"
+               + ("" if options["icount"] else f" evil.life={LIFE_MS}")
                + (f" evil.plant={options['plant']}" if options["plant"] else ""))
     budget = FIXED_INSNS + INSNS_A_CALL * options["calls"]
     result = pvrun.boot(machine, pathlib.Path(options["build"]), budget, WALL)
@@ -60,21 +63,21 @@ def digest(path):
 
 
 def finding_of(options, path, result, problems):
-    seeds = re.findall(r"# life \d+ seed (\d+)", result.kernel)
     return options | {"kernel_sha256": digest(options["kernel"]), "image_sha256": digest(path),
-                      "found_at_seed": int(seeds[-1]) if seeds else None, "steps": result.steps,
+                      "found_at_seed": last_seed(result), "steps": result.steps,
                       "insns": result.insns, "problems": problems}
 
 
-def histogram(rows):
-    """Calls by number and error, as the attackers counted them, of the boots that came to their end."""
+def histogram(rows, width=8):
+    """Calls by operation and error, as the attackers counted them."""
     abi = tomllib.loads((ROOT / "pv-abi" / "abi.toml").read_text())
     errors = ["done", *(error["name"] for error in abi["error"])]
-    names = [call["name"] for call in abi["hypercall"]] + ["?"]
+    names = [call["name"] + (f" {op['name']}" if op else "") for call, op in grammar.operations(abi)]
     if rows:
-        print(" " * 14 + "".join(f"{name:>9}" for name in errors))
-    for nr, counts in sorted(rows.items()):
-        print(f"{names[nr]:14}" + "".join(f"{count or '.':>9}" for count in counts[:len(errors)]))
+        print(" " * 26 + "".join(f"{name.removeprefix('E'):>{width}}" for name in errors))
+    for row, counts in sorted(rows.items()):
+        print(f"{names[row] if row < len(names) else '?':26}"
+              + "".join(f"{count or '.':>{width}}" for count in counts[:len(errors)]))
 
 
 class Sums:
@@ -85,18 +88,19 @@ class Sums:
         self.rows, self.flaws = {}, collections.Counter()
 
     def add(self, result):
-        """The lives and hypercalls of one boot; those of one that broke off as far as it came."""
-        begun = re.findall(r"# life (\d+) seed \d+ calls (\d+) died (\d+)", result.kernel) or [(0, 0, 0)]
-        found = re.search(r"# evil lives=(\d+) died=(\d+) calls=(\d+) rounds=(\d+)", result.kernel)
-        lives, died, calls, rounds = found.groups() if found else (begun[-1][0], begun[-1][2], begun[-1][1], 0)
+        """The lives and hypercalls of one boot; of one that broke off those it had told of."""
+        self.insns += result.insns or 0
+        told = re.findall(r"((?:# calls .*\n)+)# evil lives=(\d+) died=(\d+) calls=(\d+) rounds=(\d+)", result.kernel)
+        if not told:
+            return
+        rows, lives, died, calls, rounds = told[-1]
         self.lives += int(lives)
         self.died += int(died)
         self.calls += int(calls)
         self.rounds += int(rounds)
-        self.insns += result.insns or 0
-        for nr, counts in re.findall(r"# calls (\d+)((?: \d+)+)", result.kernel):
-            old = self.rows.setdefault(int(nr), [0] * 16)
-            self.rows[int(nr)] = [a + int(b) for a, b in zip(old, counts.split())]
+        for row, counts in re.findall(r"# calls (\d+)((?: \d+)+)", rows):
+            old = self.rows.setdefault(int(row), [0] * 16)
+            self.rows[int(row)] = [a + int(b) for a, b in zip(old, counts.split())]
 
     def toothless(self, icount):
         """What shows that the attackers do not attack: of the lives of a long run some end by force. Not where both
@@ -122,36 +126,59 @@ def replay(finding, path):
     return same
 
 
-def attack(options, path):
-    sums, first = Sums(), options
-    while True:
-        result, problems = boot(options, path)
-        sums.add(result)
-        flaw = next((what for text, what in QEMU_FLAWS.items() if any(text in line for line in problems)), None)
-        if options["plant"] == "vm86":
-            print(f"ended by: {flaw}", *problems)
-            return flaw == VM_FLAG
-        if not flaw:
-            break
-        sums.flaws[flaw] += 1
-        seeds = re.findall(r"# life \d+ seed (\d+)", result.kernel)
-        options = options | {"seed": int(seeds[-1]) + 1 if seeds else options["seed"] + 1,
-                             "calls": max(first["calls"] - sums.calls, 20_000)}  # several lives
-    sums.report()
-    if not problems:
-        print(sums.toothless(options["icount"]) or "no finding")
-        return not (sums.toothless(options["icount"]) or options["plant"])
+def last_seed(result):
+    """Of the life in which a boot ended; None: before the first."""
+    seeds = re.findall(r"# life \d+ seed (\d+)", result.kernel)
+    return int(seeds[-1]) if seeds else None
+
+
+def flaw_of(problems):
+    """Which of QEMU's own ended the machine; None: none of them."""
+    return next((what for text, what in QEMU_FLAWS.items() if any(text in line for line in problems)), None)
+
+
+def keep(options, path, result, problems):
+    """Writes down what is needed to see it again."""
     finding = finding_of(options, path, result, problems)
     place = pathlib.Path(options["build"]) / "logs" / "tests" / f"evil-{finding['found_at_seed']}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(finding, indent=1))
     place.with_suffix(".log").write_text(result.text)
     print(f"FINDING at seed {finding['found_at_seed']}, steps {result.steps}: {place}", *problems, sep="\n    ")
+    return finding
+
+
+def attack(options, path):
+    sums, first = Sums(), options
+    while True:
+        result, problems = boot(options, path)
+        sums.add(result)
+        flaw = flaw_of(problems)
+        if options["plant"] == "vm86":
+            print(f"ended by: {flaw}", *problems)
+            return flaw == VM_FLAG
+        if not flaw:
+            break
+        sums.flaws[flaw] += 1
+        options = options | {"seed": (last_seed(result) or options["seed"]) + 1,
+                             "calls": max(first["calls"] - sums.calls, 20_000)}  # several lives
+    sums.report()
+    if not problems:
+        print(sums.toothless(options["icount"]) or "no finding")
+        return not (sums.toothless(options["icount"]) or options["plant"])
+    finding = keep(options, path, result, problems)
     if not options["plant"]:
         print(*result.lines()[-60:], sep="\n")
     same = not options["icount"] or replay(finding, path)
     wanted = {"change": "the victim found wrong", "leak": "should not see"}.get(options["plant"])
     return bool(wanted and same and any(wanted in line for line in problems))
+
+
+def make_image(directory, build):
+    manifest = pathlib.Path(__file__).with_name("evil.toml")
+    path = pathlib.Path(directory) / "image"
+    path.write_bytes(lower.lower(schema.parse(manifest.read_text()), manifest.parent, build, 512 << 20)[0])
+    return path
 
 
 def main():
@@ -167,11 +194,8 @@ def main():
     kernel = args.kernel or args.build / "kernel" / "ringfence-race.elf"
     options = {"build": str(args.build), "kernel": str(kernel), "seed": args.seed, "calls": args.calls,
                "icount": args.icount, "plant": args.plant}
-    manifest = pathlib.Path(__file__).with_name("evil.toml")
     with tempfile.TemporaryDirectory(prefix="evil") as directory:
-        path = pathlib.Path(directory) / "image"
-        path.write_bytes(lower.lower(schema.parse(manifest.read_text()), manifest.parent, args.build,
-                                     512 << 20)[0])
+        path = make_image(directory, args.build)
         if not args.replay:
             return 0 if attack(options, path) else 1
         finding = json.loads(args.replay.read_text())

@@ -85,7 +85,7 @@ void be_victim(void)
 		close_what_is_over();
 		/* Sleeps until its timer, whatever else arrives. */
 		irqs = abi_cpus[0].vectors[PV_VEC_TIMER];
-		HC(TIMER_SET, clock_ns() + MS / 10);
+		HC(TIMER_SET, clock_ns() + MS / 2);
 		for (u32 i = 0; i < 1000000 && abi_cpus[0].vectors[PV_VEC_TIMER] == irqs; i++) {
 			HC(WAIT, PV_WAIT_ENABLE, PV_FOREVER);
 			irq_enable(vcs0);
