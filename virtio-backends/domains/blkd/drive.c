@@ -5,12 +5,29 @@
  */
 #include "drive.h"
 
+#include <pci/nvme.h>
+#include <pci/vdisk.h>
+#include <port/newlib/function.h>
+#include <port/newlib/service.h>
 #include <stdio.h>
 
-#include <port/newlib/service.h>
-
+#define ARENA_MAX (VDISK_ARENA_MAX > NVME_ARENA_MAX ? VDISK_ARENA_MAX : NVME_ARENA_MAX)
 #define TICK_MS 1000u
 #define TICK_SHORT_MS 10u /* while one is being made ready again */
+
+struct drive {
+	struct function fn;
+	union {
+		struct storage storage;
+		struct vdisk vdisk;
+		struct nvme nvme;
+	};
+	uint64_t bus[ARENA_MAX];
+	bool failure_said;
+};
+
+static struct drive drives[PV_MAX_DEVICES];
+static unsigned drive_count;
 
 /* ---- time ---- */
 
@@ -82,14 +99,14 @@ static void tick(pv_port_t port, void *arg)
 
 /* ---- finding them ---- */
 
-static const char *open_virtio(struct drive *drive, pv_event_fn on_irq, void *arg)
+static const char *open_virtio(struct drive *drive, pv_event_fn on_done)
 {
 	struct function *fn = &drive->fn;
 	struct cutter_arena arena = { .bus = drive->bus };
 	const char *why = function_virtio(fn);
 
 	if (!why)
-		why = function_arm(fn, drive->bus, VDISK_ARENA_MAX, on_irq, arg);
+		why = function_arm(fn, drive->bus, VDISK_ARENA_MAX, on_done, drive);
 	arena.base = fn->arena;
 	arena.pages = fn->pages;
 	return why ? why : vdisk_init(&drive->vdisk, &fn->vpci, &arena, FUNCTION_VECTOR, fn->remapped);
@@ -126,7 +143,7 @@ static const char *find_nvme(struct drive *drive)
 	return why;
 }
 
-static const char *open_nvme(struct drive *drive, pv_event_fn on_irq, void *arg)
+static const char *open_nvme(struct drive *drive, pv_event_fn on_done)
 {
 	struct function *fn = &drive->fn;
 	struct nvme *nvme = &drive->nvme;
@@ -134,7 +151,7 @@ static const char *open_nvme(struct drive *drive, pv_event_fn on_irq, void *arg)
 	const char *why = find_nvme(drive);
 
 	if (!why)
-		why = function_arm(fn, drive->bus, NVME_ARENA_MAX, on_irq, arg);
+		why = function_arm(fn, drive->bus, NVME_ARENA_MAX, on_done, drive);
 	arena.base = fn->arena;
 	arena.pages = fn->pages;
 	if (!why)
@@ -148,8 +165,7 @@ static const char *open_nvme(struct drive *drive, pv_event_fn on_irq, void *arg)
 	return nvme->failed;
 }
 
-static const char *open_any(struct drive *drive, unsigned index, pv_event_fn on_irq, void *arg, char *text,
-			    size_t size)
+static const char *open_any(struct drive *drive, unsigned index, pv_event_fn on_done, char *text, size_t size)
 {
 	const char *why = function_find(&drive->fn, index);
 
@@ -157,28 +173,35 @@ static const char *open_any(struct drive *drive, unsigned index, pv_event_fn on_
 		return why;
 	switch (drive->fn.kind) {
 	case PCI_KIND_VIRTIO_DISK:
-		return open_virtio(drive, on_irq, arg);
+		return open_virtio(drive, on_done);
 	case PCI_KIND_NVME:
-		return open_nvme(drive, on_irq, arg);
+		return open_nvme(drive, on_done);
 	default:
 		return function_stranger(&drive->fn, "disk", text, size);
 	}
 }
 
-bool drive_open(struct drive *drive, unsigned index, pv_event_fn on_irq, void *arg)
+struct drive *drive_open(unsigned index, pv_event_fn on_done)
 {
+	struct drive *drive = &drives[drive_count];
 	char text[80];
-	const char *why = open_any(drive, index, on_irq, arg, text, sizeof(text));
+	const char *why = open_any(drive, index, on_done, text, sizeof(text));
 
 	if (why) {
 		function_say(&drive->fn, "disk", why);
-		return false;
+		return NULL;
 	}
 	snprintf(text, sizeof(text), "%llu KiB%s%s", (unsigned long long)drive->storage.sectors / 2,
 		 drive->fn.kind == PCI_KIND_NVME ? ", NVMe" : "",
 		 drive->storage.read_only ? ", takes no writes" : "");
 	function_say(&drive->fn, "disk", text);
-	return true;
+	drive_count++;
+	return drive;
+}
+
+struct storage *drive_storage(struct drive *drive)
+{
+	return &drive->storage;
 }
 
 void drive_served(struct drive *drive)

@@ -24,11 +24,11 @@ struct client {
 	struct blk_request *requests;
 };
 
-static struct drive drives[PV_MAX_DEVICES];
+static struct drive *drives[PV_MAX_DEVICES];
 static unsigned drive_count;
 
 /* A disk has finished something, for any of the clients. */
-static void on_irq(pv_port_t port, void *arg)
+static void on_done(pv_port_t port, void *arg)
 {
 	(void)port;
 	service_wake();
@@ -40,8 +40,7 @@ static bool drives_open(void)
 	unsigned count = crash_one_drive() ? 1 : pv_start_info->device_count;
 
 	for (; drive_count < count; drive_count++)
-		if (!drive_open(&drives[drive_count], crash_way(drive_count), on_irq,
-				&drives[drive_count]))
+		if (!(drives[drive_count] = drive_open(crash_way(drive_count), on_done)))
 			return false;
 	return true;
 }
@@ -56,7 +55,7 @@ static const char *find_storage(struct client *client)
 	if (page->device > drive_count)
 		return "this domain has no such disk";
 	if (page->device) {
-		client->storage = drive_storage(&drives[page->device - 1]);
+		client->storage = drive_storage(drives[page->device - 1]);
 		return NULL;
 	}
 	r = end_map_disk(&client->base.end, &bytes);
