@@ -142,6 +142,18 @@ def nvme_kills_many(system):
         nothing_lost(killed(system, 50, seed), 50)
 
 
+@nightly
+def nvme_silent(system):
+    """A disk so slow that the last of 15 commands takes more than half a minute: it is reset, and asked again."""
+    with image(16 * 4096) as path:
+        system.boot(system.image(front(), driver(), link("front", "disk", device=SLOT)), append="exit-with=front",
+                    mem=256, extra=disk(path, throttle="throttling.bps-write=1800"))
+        system.healthy()
+        system.said(r"front\| 2 rounds of 16 blocks, 0 bad, epoch 1",
+                    r"disk\| disk 00:04\.0: does not do its commands: it is reset and asked again")
+        same_blocks(path, 0, 16, "the disk")
+
+
 # ---- what goes wrong ----
 
 def refused(system, words, *patterns, drive=None, want=status.INIT):

@@ -69,6 +69,7 @@ void nvme_reset(struct nvme *nvme)
 		nvme_fail(nvme, "does not do its commands, reset as often as it may be");
 		return;
 	}
+	nvme->resets_ever++;
 	mmio_write32(&nvme->registers->config, 0);
 	nvme->state = NVME_STOPPING;
 	nvme->waited_ms = 0;

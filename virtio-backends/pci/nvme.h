@@ -58,6 +58,7 @@ struct nvme {
 	unsigned question; /* while ASKING */
 	uint32_t waited_ms;
 	unsigned resets; /* since a command was done */
+	unsigned resets_ever;
 	struct nvmeq admin, io;
 	struct cutter cutter;
 	uint32_t ages_ms[NVME_SLOTS_MAX];

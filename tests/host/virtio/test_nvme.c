@@ -440,6 +440,7 @@ static void is_reset_when_silent(void **state)
 	assert_true(large.done == 1 && large.ok);
 	assert_memory_equal(large.bytes, fakenvme.medium + SLOT, 3 * SLOT);
 	assert_int_equal(nvme.resets, 0);
+	assert_int_equal(nvme.resets_ever, 1);
 	complete(&jobs[5], true);
 	for (unsigned i = 0; i < 6; i++) {
 		assert_true(jobs[i].done == 1 && jobs[i].ok);

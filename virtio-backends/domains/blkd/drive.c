@@ -23,6 +23,7 @@ struct drive {
 		struct nvme nvme;
 	};
 	uint64_t bus[ARENA_MAX];
+	unsigned resets_said;
 	bool failure_said;
 };
 
@@ -44,8 +45,18 @@ static const char *failure(const struct drive *drive)
 	return drive->fn.kind == PCI_KIND_NVME ? drive->nvme.failed : drive->vdisk.failed;
 }
 
+/* A silent one is never reset more often than every half a minute, so this does not fill the log. */
+static void say_reset(struct drive *drive)
+{
+	if (drive->fn.kind != PCI_KIND_NVME || drive->nvme.resets_ever == drive->resets_said)
+		return;
+	drive->resets_said = drive->nvme.resets_ever;
+	function_say(&drive->fn, "disk", "does not do its commands: it is reset and asked again");
+}
+
 static void say_failure(struct drive *drive)
 {
+	say_reset(drive);
 	if (failure(drive) && !drive->failure_said) {
 		function_say(&drive->fn, "disk", failure(drive));
 		drive->failure_said = true;
@@ -86,9 +97,10 @@ static void tick(pv_port_t port, void *arg)
 	ticks.running = false;
 	for (unsigned i = 0; i < ticks.count; i++) {
 		struct drive *drive = ticks.drives[i];
+		bool again = nvme_tick(&drive->nvme, ms);
 		uint32_t wanted = drive->nvme.state == NVME_LIVE ? TICK_MS : TICK_SHORT_MS;
 
-		if (nvme_tick(&drive->nvme, ms) && (!next || wanted < next))
+		if (again && (!next || wanted < next))
 			next = wanted;
 		say_failure(drive);
 	}

@@ -18,7 +18,7 @@ struct drive *drive_open(unsigned index, pv_event_fn on_done);
 
 struct storage *drive_storage(struct drive *drive);
 
-/* on_done() may be called again; says once when the disk has failed. */
+/* on_done() may be called again; says once when the disk has failed, and each time it was reset. */
 void drive_served(struct drive *drive);
 
 #endif
