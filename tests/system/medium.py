@@ -39,10 +39,12 @@ def block(number, round_now, size=4096):
     return b"".join(word.to_bytes(8, "little") for word in words)
 
 
-def same_blocks(path, first, count, name):
-    """The medium holds what linkfront wrote in its second round."""
+def same_blocks(path, first, count, name, zeroes=0):
+    """The medium holds what linkfront wrote in its second round, and zeroes in the first blocks."""
     data = path.read_bytes()
-    for number in range(count):
+    if any(data[first:first + zeroes * 4096]):
+        raise Wrong(f"what was made zero on {name} is not")
+    for number in range(zeroes, count):
         at = first + number * 4096
         if data[at:at + 4096] != block(number, 2):
             raise Wrong(f"block {number} of {name} is not on the medium")

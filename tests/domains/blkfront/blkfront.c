@@ -118,7 +118,8 @@ static void open_link(void)
 static void start_device(void)
 {
 	const uint64_t wanted = VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_ACCESS_PLATFORM) |
-				VIRTIO_BIT(VIRTIO_F_EVENT_IDX) | VIRTIO_BIT(BLK_F_FLUSH);
+				VIRTIO_BIT(VIRTIO_F_EVENT_IDX) | VIRTIO_BIT(BLK_F_FLUSH) |
+				VIRTIO_BIT(BLK_F_WRITE_ZEROES);
 	uint64_t control = (uint64_t)page->control_pages * PAGE;
 	uint64_t rest = (uint64_t)page->window_pages * PAGE - control;
 	struct vr_window window = { { base, 0, control },
@@ -179,15 +180,26 @@ struct blkfront_request *blkfront_free(void)
 	return NULL;
 }
 
+/* What goes before the data: where, or that the data say where. */
+static struct header header_of(const struct blkfront_request *request)
+{
+	if (request->zeroes)
+		return (struct header){ .type = BLK_T_WRITE_ZEROES };
+	return (struct header){ request->reading ? BLK_T_IN : BLK_T_OUT, 0, request->block * (PAGE / STORAGE_SECTOR) };
+}
+
 void blkfront_submit(struct blkfront_request *request)
 {
 	struct drvq_buf bufs[3] = { { request->off, sizeof(struct header) },
-				    { request->off + PAGE, PAGE },
+				    { request->off + PAGE, request->zeroes ? sizeof(struct blk_range) : PAGE },
 				    { request->off + STATUS_AT, 1 } };
 
-	*(struct header *)(base + request->off) =
-		(struct header){ request->reading ? BLK_T_IN : BLK_T_OUT, 0,
-				 request->block * (PAGE / STORAGE_SECTOR) };
+	*(struct header *)(base + request->off) = header_of(request);
+	if (request->zeroes)
+		*(struct blk_range *)blkfront_data(request) = (struct blk_range){
+			.sector = request->block * (PAGE / STORAGE_SECTOR),
+			.sectors = request->zeroes * (PAGE / STORAGE_SECTOR),
+		};
 	base[request->off + STATUS_AT] = 0xff;
 	for (unsigned i = 0; request->reading && i < BLKFRONT_WORDS; i++)
 		blkfront_data(request)[i] = 0;

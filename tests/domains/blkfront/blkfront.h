@@ -19,6 +19,7 @@
 struct blkfront_request {
 	bool busy;
 	bool reading;
+	uint32_t zeroes; /* instead: so many blocks become zero */
 	uint64_t block;
 	uint64_t stamp; /* the caller's own */
 	uint64_t off;	/* in the window: header, status at 64, data a page further */
@@ -33,7 +34,7 @@ struct blkfront_request *blkfront_free(void);
 /* Its block of data, shared with the back end. */
 uint64_t *blkfront_data(const struct blkfront_request *request);
 
-/* Submits it: block, reading and, for a write, the data are set. */
+/* Submits it: block, reading, zeroes and, for a write, the data are set. */
 void blkfront_submit(struct blkfront_request *request);
 
 /* Calls done() for each request that is finished; `good`: the device said so. */

@@ -3,8 +3,9 @@
  * linkfront - the smallest front end of a block link: writes every block of the disk with its number
  * and a round, several requests at a time, reads all back, and compares.
  *
- * Options: rounds=N (2), limit=BLOCKS of the disk to use, stay: goes on following the link when it is done,
- * deaf: with stay, does not follow it. Exit code 0: every block held what was acknowledged last.
+ * Options: rounds=N (2), limit=BLOCKS of the disk to use, zeroes=BLOCKS that one request makes zero in the end,
+ * stay: goes on following the link when it is done, deaf: with stay, does not follow it. Exit code 0: every block
+ * held what was acknowledged last.
  */
 #include <stdio.h>
 
@@ -58,6 +59,19 @@ static void whole_disk(uint64_t blocks, bool reading)
 	}
 }
 
+static void make_zero(uint64_t blocks)
+{
+	struct blkfront_request *request = blkfront_free();
+
+	request->block = 0;
+	request->reading = false;
+	request->zeroes = (uint32_t)blocks;
+	done = 0;
+	for (blkfront_submit(request); !done; blkfront_harvest(finished))
+		blkfront_wait();
+	request->zeroes = 0;
+}
+
 int main(void)
 {
 	uint64_t rounds = blkfront_number("rounds", 2), blocks = blkfront_open();
@@ -68,6 +82,8 @@ int main(void)
 		whole_disk(blocks, false);
 		whole_disk(blocks, true);
 	}
+	if (blkfront_number("zeroes", 0))
+		make_zero(blkfront_number("zeroes", 0));
 	printf("%llu rounds of %llu blocks, %llu bad, epoch %u\n", (unsigned long long)rounds,
 	       (unsigned long long)blocks, (unsigned long long)bad, blkfront_epoch());
 	fflush(stdout);
