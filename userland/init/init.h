@@ -161,8 +161,9 @@ bool cycle_owns(const struct guest *guest);
 void cycle_ended(struct guest *guest);
 
 /* kills.c */
-bool kills_setup(const char *text); /* NAME,COUNT,MAX_US[,SEED] */
+bool kills_setup(const char *text); /* NAME,COUNT,MAX_US[,SEED[,serving]] */
 void kills_started(const struct guest *guest);
+void kills_serves(const struct guest *guest); /* it has followed a link that is up */
 pv_ns_t kills_deadline(void); /* when kills_expire() wants to be called */
 void kills_expire(pv_ns_t now);
 

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kills.c - `kills=NAME,COUNT,MAX_US[,SEED]` on the command line, for tests: a domain is ended COUNT times
+ * kills.c - `kills=NAME,COUNT,MAX_US[,SEED[,serving]]` on the command line, for tests: a domain is ended COUNT times
  * (0: over and over), each time at a random moment of up to MAX_US microseconds after its start, and
- * started anew at once, as the shell's `restart` does it. With -icount a moment is an instruction.
+ * started anew at once, as the shell's `restart` does it. With -icount a moment is an instruction. With `serving`
+ * the time counts from when it answers over a link that is up: a Linux VM has booted by then, however long that took.
  */
 #include "init.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static struct {
 	struct guest *guest;
 	unsigned count, done;
+	bool when_serving;
 	uint64_t max_ns, state;
 	pv_ns_t deadline;
 } kills = { .deadline = PV_FOREVER };
@@ -26,11 +29,13 @@ static uint64_t number(void)
 
 bool kills_setup(const char *text)
 {
-	char name[PV_NAME_LEN];
+	char name[PV_NAME_LEN], when[8] = "";
 	unsigned count = 0, max_us = 0, seed = 1;
+	int n = sscanf(text, "%31[^,],%u,%u,%u,%7s", name, &count, &max_us, &seed, when);
 
-	if (sscanf(text, "%31[^,],%u,%u,%u", name, &count, &max_us, &seed) < 3 || !max_us)
+	if (n < 3 || !max_us || (n == 5 && strcmp(when, "serving")))
 		return false;
+	kills.when_serving = n == 5;
 	kills.guest = guest_find(name);
 	kills.count = count;
 	kills.max_ns = max_us * 1000ull;
@@ -38,12 +43,24 @@ bool kills_setup(const char *text)
 	return kills.guest != NULL;
 }
 
-void kills_started(const struct guest *guest)
+static void plan(const struct guest *guest)
 {
 	if (guest != kills.guest || (kills.count && kills.done == kills.count))
 		return;
 	kills.deadline = pv_clock_ns() + number() % kills.max_ns;
 	supervise_schedule();
+}
+
+void kills_started(const struct guest *guest)
+{
+	if (!kills.when_serving)
+		plan(guest);
+}
+
+void kills_serves(const struct guest *guest)
+{
+	if (kills.when_serving && kills.deadline == PV_FOREVER)
+		plan(guest);
 }
 
 pv_ns_t kills_deadline(void)

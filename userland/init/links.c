@@ -417,8 +417,12 @@ static void try_up(struct link *link)
 
 static void on_answer(pv_port_t port, void *arg)
 {
+	const struct link *link = arg;
+
 	(void)port;
 	try_up(arg);
+	if (page_of(link)->state == PV_LINK_UP && has_answered(&link->back))
+		kills_serves(link->back.guest);
 }
 
 void links_up(struct guest *guest)

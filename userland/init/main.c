@@ -106,7 +106,7 @@ static void read_options(void)
 	if (pv_cmdline_get("cycle", name, sizeof(name)) && !cycle_setup(name, true))
 		fatal("cycle=%s: want NAME,COUNT[,MILLISECONDS]", name);
 	if (pv_cmdline_get("kills", name, sizeof(name)) && !kills_setup(name))
-		fatal("kills=%s: want NAME,COUNT,MICROSECONDS[,SEED]", name);
+		fatal("kills=%s: want NAME,COUNT,MICROSECONDS[,SEED[,serving]]", name);
 	/* the console service reads its own options from the kernel's command line too */
 	if (init.console) {
 		snprintf(console_cmdline, sizeof(console_cmdline), "%s %s", init.console->cmdline,
