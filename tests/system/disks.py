@@ -10,7 +10,8 @@ import sys
 import deaths
 import harness
 from harness import case, link, nightly, service, status, vm
-from medium import MIB, SLOT, front, image, plugged, same_blocks
+from medium import (FILE, FORGET, MAKE, MIB, SLOT, SUM, WAIT, behind_iommu, checksum, front, image, plugged,
+                    same_blocks)
 
 
 def one_by_one(words):
@@ -20,12 +21,6 @@ def one_by_one(words):
 
 def driver(cmdline="", kernel="blkd.elf", slot=SLOT, on_exit="restart", dma="trusted"):
     return service("disk", cmdline, kernel=kernel, pci=[slot], dma=dma, on_exit=on_exit)
-
-
-def behind_iommu(words, confined=True):
-    """The same disk in a machine with VT-d; `confined`: it goes through it."""
-    return ["-machine", "q35", "-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48", *words[:-1],
-            words[-1] + (",iommu_platform=on" if confined else "")]
 
 
 # ---- newlib front ends ----
@@ -264,25 +259,11 @@ def pcidisk_truncated(system):
 
 # ---- Linux ----
 
-WAIT = "until [ -b /dev/vda ]; do sleep 1; done; "
-FORGET = "echo 3 > /proc/sys/vm/drop_caches; "
-MAKE = "mke2fs /dev/vda > /dev/null && mkdir /m && mount -t ext4 /dev/vda /m; "
-FILE = "dd if=/dev/urandom of=/m/f bs=64k count=64 2>/dev/null; sync; "
-SUM = "s=$(md5sum < /m/f); echo sum=${s%% *}; "
-
-
 def linux(system, run, path, disk=None, **plug):
     system.boot(system.image(vm("vm1", run), disk or driver(), link("vm1", "disk", device=SLOT)),
                 append="exit-with=vm1", extra=plugged(path, **plug))
     system.healthy()
     system.never(r"I/O error", r"EXT4-fs error")
-
-
-def checksum(system):
-    match = re.search(r"vm1\| sum=([0-9a-f]{32})", system.result.text)
-    if not match:
-        raise harness.Wrong("the VM printed no checksum")
-    return match[1]
 
 
 @case

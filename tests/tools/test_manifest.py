@@ -190,8 +190,13 @@ class Complaints(unittest.TestCase):
         self.says(one + 'pci = ["00:04.0", "00:04.0"]', "domain[0].pci (a): names '00:04.0' twice")
         self.says(one + "pci = [" + ",".join(f'"00:{n:02x}.0"' for n in range(9)) + "]",
                   "domain[0].pci (a): 9 devices, at most 8")
-        self.says(HEAD + LINUX + 'pci = ["00:04.0"]',
-                  "domain[0].pci (vm): only a newlib domain can have devices")
+        linux = schema.parse(HEAD + LINUX + 'pci = ["00:04.0"]').domains[0]
+        self.assertEqual((len(linux.devices), linux.dma_mem), (1, 0))
+        self.says(HEAD + LINUX + 'pci = ["00:04.0"]\ndma_mem = "1M"',
+                  "domain[0].dma_mem (vm): only a newlib domain has it: a Linux domain's devices reach all its memory")
+        self.says(HEAD + LINUX.replace('"32M"', '"3073M"') + 'pci = ["00:04.0"]',
+                  "domain[0].mem (vm): 3073M is too much for a linux domain with pci: at most 3072M, its devices' "
+                  "registers lie above")
         self.says(one + 'dma = "trusted"\ndma_mem = "1M"',
                   "domain[0].dma (a): only a domain with pci has it",
                   "domain[0].dma_mem (a): only a domain with pci has it")

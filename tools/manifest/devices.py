@@ -16,6 +16,7 @@ DISK_KEYS = {"address", "file", "size", "format", "read_only", "model"}
 DISK_FORMATS = {"none": "", "ext4": "ext4"}
 DISK_MODELS = {"virtio": "virtio", "nvme": "nvme"}
 DEFAULT_DMA_MEM = 1 << 20
+MAX_LINUX_MEM = 3 << 30
 DISK_ADDRESS = re.compile(r"00:([01][0-9a-f])\.0")
 
 
@@ -57,7 +58,19 @@ def _device(text):
     return None
 
 
-def domain_devices(table, kind):
+def _dma_mem(table, kind):
+    """Memory of its own for the devices of a newlib domain; those of a Linux domain reach all its RAM."""
+    if kind == "linux":
+        if "dma_mem" in table.data:
+            table.bad("dma_mem", "only a newlib domain has it: a Linux domain's devices reach all its memory")
+        return 0
+    mem = table.size("dma_mem", DEFAULT_DMA_MEM)
+    if mem > ABI.DMA_PAGES_MAX * PAGE:
+        table.bad("dma_mem", f"{mem >> 10}K is more than {ABI.DMA_PAGES_MAX * PAGE >> 20}M")
+    return mem
+
+
+def domain_devices(table, kind, mem):
     """(devices, trusted, dma bytes) of a [[domain]]."""
     devices = []
     for text in table.get("pci", list, []):
@@ -71,16 +84,14 @@ def domain_devices(table, kind):
             devices.append(device)
     if len(devices) > ABI.MAX_DEVICES:
         table.bad("pci", f"{len(devices)} devices, at most {ABI.MAX_DEVICES}")
-    if devices and kind != "newlib":
-        table.bad("pci", "only a newlib domain can have devices")
+    if devices and kind == "linux" and mem > MAX_LINUX_MEM:
+        table.bad("mem", f"{mem >> 20}M is too much for a linux domain with pci: at most {MAX_LINUX_MEM >> 20}M, "
+                         "its devices' registers lie above")
     for key in ("dma", "dma_mem"):
         if key in table.data and "pci" not in table.data:
             table.bad(key, "only a domain with pci has it")
     trusted = DMA.get(table.choice("dma", DMA, "iommu"), False)
-    mem = table.size("dma_mem", DEFAULT_DMA_MEM if devices else 0)
-    if mem > ABI.DMA_PAGES_MAX * PAGE:
-        table.bad("dma_mem", f"{mem >> 10}K is more than {ABI.DMA_PAGES_MAX * PAGE >> 20}M")
-    return devices, trusted, mem if devices else 0
+    return devices, trusted, _dma_mem(table, kind) if devices else 0
 
 
 def link_device(table, back):

@@ -211,7 +211,7 @@ def _domain(data, index, cpus, has_uart, findings):
     if "vtlb" in data and kind == "newlib":
         table.bad("vtlb", "only a linux domain has one: newlib domains map explicitly")
     uart = table.get("uart", bool, False)
-    functions, trusted, dma_mem = devices.domain_devices(table, kind)
+    functions, trusted, dma_mem = devices.domain_devices(table, kind, mem)
     return Domain(
         index=index, name=name, kind=kind, kernel=kernel, initrd=initrd, cmdline=_cmdline(table),
         mem=mem, kmem=table.size("kmem", (mem // 64 + (512 << 10) + PAGE - 1) // PAGE * PAGE),

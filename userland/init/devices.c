@@ -4,7 +4,9 @@
  *
  * The policy. A domain gets the functions its manifest names and no others. A function that could
  * reach memory beyond its domain's is refused: one without an IOMMU above it unless the manifest says
- * dma = "trusted", which is said aloud; a virtio device that would go past an IOMMU always.
+ * dma = "trusted", which is said aloud; a virtio device that would go past an IOMMU always. A newlib
+ * domain's functions reach an arena made for them; a Linux domain's all its RAM, at its own addresses, which
+ * only an IOMMU can give them.
  *
  * The fence. The domain's vCPUs do not run any more, but its device may still have work. It loses the
  * bus, and a virtio device is reset, which ends what it was asked for, before the frames it was told of
@@ -136,11 +138,19 @@ static bool is_trusted(const struct guest *guest)
 	return guest->spec->flags & PV_MDOM_DMA_TRUSTED;
 }
 
+static bool is_walked(const struct guest *guest)
+{
+	return guest->spec->kind == PV_KIND_WALKED;
+}
+
 /* NULL or why the device would not be confined to its domain's memory. */
 static const char *judge(struct device *device)
 {
 	bool remapped = device->info.flags & PV_DEV_REMAPPED;
 
+	if (!remapped && is_walked(device->guest))
+		return "cannot be a Linux domain's: this machine has no IOMMU, and without one a device "
+		       "knows that memory by other addresses";
 	if (!remapped && !is_trusted(device->guest))
 		return "could reach all memory: this machine has no IOMMU "
 		       "(dma = \"trusted\" gives it all the same)";
@@ -167,8 +177,21 @@ static int64_t dma_map_all(const struct device *device, pv_gfn_t gfn, uint64_t p
 	return 0;
 }
 
-/* Memory the device may reach: fresh frames of the domain, and nothing else of it. */
-static const char *give_memory(struct device *device, pv_gfn_t gfn, uint64_t pages)
+/* Linux takes buffers from anywhere in its RAM. Its console's page is no RAM, and granted to another domain. */
+static const char *give_ram(struct device *device, const struct pv_start_info *info)
+{
+	for (unsigned i = 0; i < info->memmap_count; i++) {
+		const struct pv_memmap_entry *entry = &info->memmap[i];
+
+		if (entry->type == PV_MEM_RAM &&
+		    dma_map_all(device, entry->base >> PV_PAGE_SHIFT, entry->size >> PV_PAGE_SHIFT) < 0)
+			return "cannot be given its domain's memory: kmem is too small";
+	}
+	return NULL;
+}
+
+/* Memory the device of a newlib domain may reach: fresh frames, and nothing else of the domain. */
+static const char *give_arena(struct device *device, pv_gfn_t gfn, uint64_t pages)
 {
 	pv_handle_t dom = device->guest->dom;
 
@@ -195,8 +218,16 @@ static int64_t assign(struct device *device)
 	return r;
 }
 
-static const char *give(struct device *device, struct pv_start_device *start, pv_gfn_t gfn,
-			uint64_t pages)
+static const char *give_memory(struct device *device, const struct pv_start_info *info,
+			       const struct pv_start_device *start)
+{
+	return is_walked(device->guest) ? give_ram(device, info) :
+					  give_arena(device, start->dma_gfn, start->dma_pages);
+}
+
+/* start: where its memory is meant to be; completed here. */
+static const char *give(struct device *device, const struct pv_start_info *info,
+			struct pv_start_device *start)
 {
 	const char *why;
 	int64_t r;
@@ -212,18 +243,14 @@ static const char *give(struct device *device, struct pv_start_device *start, pv
 	if (!why)
 		why = judge(device);
 	if (!why)
-		why = give_memory(device, gfn, pages);
+		why = give_memory(device, info, start);
 	if (why)
 		return why;
 	r = pv_cap_copy(device->cap, device->guest->dom, PV_RIGHT_DEV_USE);
 	if (r < 0)
 		return "cannot be given: its domain can hold no more capabilities";
-	*start = (struct pv_start_device){
-		.handle = (uint32_t)r,
-		.bdf = device->info.bdf,
-		.dma_gfn = gfn,
-		.dma_pages = (uint32_t)pages,
-	};
+	start->handle = (uint32_t)r;
+	start->bdf = device->info.bdf;
 	return NULL;
 }
 
@@ -241,6 +268,17 @@ static const char *spec_text(const struct pv_manifest_device *spec)
 	return text;
 }
 
+/* Where the memory of a domain's device number index is; it has count of them. */
+static struct pv_start_device planned(const struct guest *guest, uint32_t index, uint32_t count)
+{
+	if (is_walked(guest))
+		return (struct pv_start_device){ .dma_pages = (uint32_t)guest->spec->mem_pages };
+	return (struct pv_start_device){
+		.dma_gfn = DMA_GFN + index * DMA_STRIDE,
+		.dma_pages = guest->spec->dma_pages / count,
+	};
+}
+
 const char *devices_prepare(struct guest *guest, struct built *built)
 {
 	static char text[160];
@@ -255,8 +293,8 @@ const char *devices_prepare(struct guest *guest, struct built *built)
 
 		if (device->guest != guest)
 			continue;
-		why = give(device, &info->devices[index], DMA_GFN + index * DMA_STRIDE,
-			   guest->spec->dma_pages / count);
+		info->devices[index] = planned(guest, index, count);
+		why = give(device, info, &info->devices[index]);
 		if (why) {
 			snprintf(text, sizeof(text), "its device %s %s", spec_text(device->spec), why);
 			return text;

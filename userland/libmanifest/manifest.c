@@ -10,6 +10,7 @@
 #define MDOM_KNOWN (PV_MDOM_CONSOLE | PV_MDOM_UART | PV_MDOM_PRIVILEGED | PV_MDOM_DMA_TRUSTED)
 #define MAX_SECTORS (UINT64_MAX / 512)
 #define MAX_PAGES ((uint64_t)PV_MAX_GFN + 1)
+#define MAX_DEVICE_RAM (3ull << (30 - PV_PAGE_SHIFT)) /* of a walked domain with devices */
 #define MAX_CAP (100 * PV_MAX_VCPUS)
 #define MAX_WATCHDOG 3600u
 
@@ -242,18 +243,29 @@ uint32_t mf_manifest_devices_of(const struct mf_manifest *manifest, uint32_t dom
 	return count;
 }
 
+/* A newlib domain's devices reach memory of their own; a walked domain's its RAM, above which, and below
+ * 4 GiB, it looks for their registers. */
+static const char *device_check_memory(const struct pv_manifest_domain *domain)
+{
+	if (domain->kind == PV_KIND_EXPLICIT)
+		return domain->dma_pages ? NULL : "is for a domain without memory for DMA";
+	if (domain->dma_pages)
+		return "is for a Linux domain with memory for DMA alone";
+	return domain->mem_pages > MAX_DEVICE_RAM ? "is for a Linux domain of more than 3 GiB" : NULL;
+}
+
 static const char *device_check(const struct mf_manifest *manifest, uint32_t index)
 {
 	const struct pv_manifest_device *device = &manifest->devices[index];
+	const char *bad;
 
 	if (device->domain >= manifest->count)
 		return "is for a domain that does not exist";
-	if (manifest->domains[device->domain].kind != PV_KIND_EXPLICIT)
-		return "is for a domain that is not a newlib domain";
 	if (mf_manifest_devices_of(manifest, device->domain) > PV_MAX_DEVICES)
 		return "is for a domain that has too many of them";
-	if (!manifest->domains[device->domain].dma_pages)
-		return "is for a domain without memory for DMA";
+	bad = device_check_memory(&manifest->domains[device->domain]);
+	if (bad)
+		return bad;
 	if (device->match > PV_MDEV_CLASS)
 		return "is looked for in an unknown way";
 	if (device->bdf > 0xffff || device->vendor > 0xffff || device->device > 0xffff ||

@@ -250,7 +250,8 @@ static void good_image_is_accepted(void **state)
 	CASE(f.blob->devices = 1, "do not add up") \
 	CASE(f.devices[1].bdf = 0x20, "device 1 is given to two domains") \
 	CASE(f.devices[0].domain = 2, "device 0 is for a domain that does not exist") \
-	CASE(f.devices[0].domain = 0, "not a newlib domain") \
+	CASE((f.devices[0].domain = 0, f.domains[0].dma_pages = 1), "Linux domain with memory for DMA alone") \
+	CASE((f.devices[0].domain = 0, f.domains[0].mem_pages = (3u << 18) + 1), "more than 3 GiB") \
 	CASE(f.domains[1].dma_pages = 0, "without memory for DMA") \
 	CASE(f.domains[1].dma_pages = 16385, "impossible amount of memory for DMA") \
 	CASE(f.devices[0].match = 3, "unknown way") \
