@@ -7,8 +7,8 @@ import re
 import sys
 
 import harness
-from harness import case, status, vm
-from medium import FILE, MAKE, MIB, Q35, SLOT, SUM, WAIT, behind_iommu, checksum, image, plugged
+from harness import case, link, service, status, vm
+from medium import FILE, MAKE, MIB, Q35, SLOT, SUM, WAIT, behind_iommu, checksum, image, plugged, same_blocks
 
 COUNTED = "grep ringfence-msi /proc/interrupts; "
 BY_MESSAGE = r"drv\| +\d+: .*[1-9].* ringfence-msi"  # some came
@@ -80,6 +80,47 @@ def drivervm_without_iommu(system):
                         want=status.INIT)
             system.said(r"drv: its device 00:04\.0 cannot be a Linux domain's: this machine has no IOMMU")
             system.healthy()
+
+
+# ---- as a back end ----
+
+def serving(**keys):
+    """The driver VM whose process serves links from its disk."""
+    return owner("rfblkd", initrd="driver.cpio", on_exit="restart", **keys)
+
+
+def front_of(run):
+    return vm("vm1", run) + link("vm1", "drv", device=SLOT)
+
+
+@case
+def drivervm_serves(system):
+    """Every block written and read twice by a newlib front end; what it wrote lies in the image."""
+    with image(MIB) as path:
+        domains = (service("front", kernel="linkfront.elf"), serving(), link("front", "drv", device=SLOT))
+        system.boot(system.image(*domains), append="exit-with=front", extra=behind_iommu(plugged(path)))
+        system.said(r"front\| 2 rounds of 256 blocks, 0 bad, epoch 1", r"drv\| blk0: serves front, epoch 1")
+        system.healthy()
+        same_blocks(path, 0, 256, "the disk")
+
+
+@case
+def drivervm_serves_linux(system):
+    """An application VM has ext4 on it and notices nothing of the death of the driver VM, a whole boot of Linux.
+    The newlib driver finds the file in the next boot."""
+    with image(16 * MIB) as path:
+        words = behind_iommu(plugged(path))
+        system.boot(system.image(serving(), front_of(WAIT + MAKE + FILE + FILE + SUM + "umount /m")),
+                    append="exit-with=vm1 kills=drv,1,300000,1,serving", extra=words)
+        system.healthy()
+        system.never(r"I/O error", r"EXT4-fs error")
+        system.said(r"drv\| blk0: serves vm1, epoch 2")
+        before = checksum(system)
+        again = front_of(WAIT + "mkdir /m && mount -t ext4 /dev/vda /m && " + SUM + "umount /m")
+        newlib = service("drv", kernel="blkd.elf", pci=[SLOT])
+        system.boot(system.image(newlib, again), append="exit-with=vm1", extra=words)
+        if checksum(system) != before:
+            raise harness.Wrong(f"the file had checksum {before} and has {checksum(system)} now")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ was acknowledged stays, and nothing older comes back."""
 import sys
 
 import harness
-from harness import Wrong, case, link, nightly, service
-from medium import MIB, SLOT, image, plugged
+from harness import Wrong, case, link, nightly, service, vm
+from medium import MIB, SLOT, behind_iommu, image, plugged
 from stamps import NAMES, client, counts, nothing_lost
 
 OTHER = "00:05.0"
@@ -15,6 +15,7 @@ SERVED_WITHIN_US = 100_000
 STEPS = range(6)
 LIFE_US = 6000  # with -icount: a start takes two milliseconds, so a third dies before it has served anything
 LIFE_ON_DISK_US = 60_000
+LIFE_OF_LINUX_US = 1_000_000  # from when it answers over its link: some die before they have served anything
 
 
 def on_ram(system, disk, append="", **words):
@@ -50,6 +51,20 @@ def crashed(system, boot, lives, seed):
     return boot(system, disk, lives=lives, seed=seed)
 
 
+def on_linux(system, run, append="", on_exit="report", **words):
+    """On a disk of the machine whose driver is a Linux VM. Each life of it is a boot."""
+    with image(MIB) as path:
+        disk = vm("disk", run, initrd="driver.cpio", pci=[SLOT], on_exit=on_exit)
+        system.boot(system.image(client(**words), disk, link("front", "disk", device=SLOT)),
+                    append=f"exit-with=front {append}", extra=behind_iommu(plugged(path)))
+    system.healthy()
+    return counts(system)
+
+
+def linux_killed(system, seed, **words):
+    return on_linux(system, "rfblkd", f"kills=disk,0,{LIFE_OF_LINUX_US},{seed},serving", seed=seed, **words)
+
+
 @case
 def kills_at_any_instruction(system):
     """40 lives on a RAM disk; each successor serves its first request in time."""
@@ -59,6 +74,21 @@ def kills_at_any_instruction(system):
 @case
 def kills_on_disk(system):
     nothing_lost(killed(system, on_disk, 12, 2), 12)
+
+
+@case
+def kills_linux(system):
+    """Twice, and the third goes on where they were."""
+    nothing_lost(linux_killed(system, 10, lives=2, writes=100), 2)
+    system.said(r"serves front, epoch [3-9]")
+
+
+@case
+def kills_linux_process(system):
+    """Only its process is killed: the VM powers off, and both begin anew."""
+    run = "rfblkd & p=$!; sleep 0.5; kill -9 $p"
+    nothing_lost(on_linux(system, run, on_exit="restart", lives=1, writes=100), 1)
+    system.said(r"disk .*powered off")
 
 
 @case
@@ -91,6 +121,13 @@ def kills_thousand(system):
         longest = max(longest, told["wait"] if counted else 0)
     print(f"{total['deaths']} deaths, {total['writes']} writes acknowledged, {total['lost']} lost, "
           f"{total['ghosts'] + total['foreign']} ghosts, longest wait on a RAM disk {longest} us")
+
+
+@nightly
+def kills_linux_hundred(system):
+    """100 deaths of Linux driver VMs that have served the client."""
+    told = [nothing_lost(linux_killed(system, seed, lives=25), 25) for seed in range(11, 15)]
+    print(f"{sum(t['deaths'] for t in told)} deaths, {sum(t['writes'] for t in told)} writes acknowledged, 0 lost")
 
 
 # ---- ghosts ----

@@ -162,7 +162,7 @@ class Complaints(unittest.TestCase):
         self.says(two + link.replace('"vm"', '"a"'),
                   "link[0].back (blk0): is the domain at the other end")
         self.says(two + link.replace('"a"', '"vm"').replace('"vm"', '"b"', 1),
-                  "link[0].back (blk0): vm is a linux domain: only a newlib domain can be a device")
+                  "link[0].back (blk0): vm is a linux domain, which can be a disk with a device only")
         self.says(two + link.replace("4M", "129M"),
                   "link[0].size (blk0): 132096K is not from 4K to 128M")
         self.says(two + link + 'window = "128K"',

@@ -272,8 +272,8 @@ def _link(data, index, domains, findings):
     front, back = _end(table, "front", domains), _end(table, "back", domains)
     if front is not None and front == back:
         table.bad("back", "is the domain at the other end")
-    elif back is not None and domains[back].kind != "newlib":
-        table.bad("back", f"{domains[back].name} is a linux domain: only a newlib domain can be a device")
+    elif back is not None and domains[back].kind != "newlib" and (kind != "blk" or "device" not in data):
+        table.bad("back", f"{domains[back].name} is a linux domain, which can be a disk with a device only")
     window, least = WINDOWS[kind or "blk"]
     disk, net = kind in (None, "blk"), kind == "net"
     device, first, size = _disk(table, None if back is None else domains[back]) if disk else (0, 0, 0)

@@ -129,6 +129,12 @@ static uint32_t link_count_ends(const struct mf_manifest *manifest, uint32_t upt
 	return ends;
 }
 
+/* The only kind of device there is a program for in Linux. */
+static bool link_has_device(const struct pv_manifest_link *link)
+{
+	return link->kind == PV_LINK_BLK && mf_link_blk(link).device;
+}
+
 static const char *link_check_ends(const struct mf_manifest *manifest, uint32_t index)
 {
 	const struct pv_manifest_link *link = &manifest->links[index];
@@ -137,8 +143,8 @@ static const char *link_check_ends(const struct mf_manifest *manifest, uint32_t 
 		return "names a domain that does not exist";
 	if (link->front == link->back)
 		return "has the same domain at both ends";
-	if (manifest->domains[link->back].kind != PV_KIND_EXPLICIT)
-		return "has a back end that is not a newlib domain";
+	if (manifest->domains[link->back].kind != PV_KIND_EXPLICIT && !link_has_device(link))
+		return "has a Linux domain as back end, but no device of it";
 	if (link_count_ends(manifest, index, link->front) >= PV_MAX_LINKS ||
 	    link_count_ends(manifest, index, link->back) >= PV_MAX_LINKS)
 		return "is one more than a domain of it can have";

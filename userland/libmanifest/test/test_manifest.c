@@ -291,7 +291,7 @@ static void good_image_is_accepted(void **state)
 	CASE(f.links[0].front = 2, "does not exist") \
 	CASE(f.links[0].back = ~0u, "does not exist") \
 	CASE(f.links[0].front = 1, "same domain at both ends") \
-	CASE((f.links[0].front = 1, f.links[0].back = 0), "not a newlib domain") \
+	CASE((f.links[0].front = 1, f.links[0].back = 0), "a Linux domain as back end") \
 	CASE(f.domains[0].flags = 16, "unknown flags") \
 	CASE(f.domains[0].mem_pages = 0, "amount of memory") \
 	CASE(f.domains[0].mem_pages = PV_MAX_GFN + 2, "amount of memory") \
