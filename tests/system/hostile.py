@@ -18,9 +18,9 @@ from harness import WORK, Wrong, case, nightly, service, vm
 ENDS = r"panic, code [89]|double fault|unhandled exception|fault"
 
 
-def bad(name, deed, seed, vcpus=1, vtlb="max", rounds=0):
+def bad(name, deed, seed, vcpus=1, vtlb="max", rounds=0, **keys):
     return service(name, f"do={deed} seed={seed}" + (f" rounds={rounds}" if rounds else ""),
-                   kernel="hostile.elf", kind="linux", mem="48M", vtlb=vtlb, vcpus=vcpus)
+                   kernel="hostile.elf", kind="linux", mem="48M", vtlb=vtlb, vcpus=vcpus, **keys)
 
 
 def progress(system, name):
@@ -195,6 +195,19 @@ def neighbour_of_a_storm_gets_its_share(system):
 @case
 def neighbour_of_a_storm_of_twelve_gets_its_share(system):
     flooded(system, 12)
+
+
+# ---- on fused roots, beside a split VM ----
+
+@case
+def fused_kernels_change_tables_under_the_walk(system):
+    """The walkers at each capacity, three vCPUs each, and one that scribbles."""
+    names = {f"bad1{i}": vtlb for i, vtlb in enumerate(("max", 64, 0))}
+    walking = [bad(name, "walker", 1, 3, vtlb, user_kernel="fused") for name, vtlb in names.items()]
+    beside_a_vm(system, *walking, bad("bad2", "tables", 2, user_kernel="fused"), cpus=2)
+    for name in names:
+        check(system, "walker", [name], 100, answers=True, events=True)
+    check(system, "tables", ["bad2"], 256, events=True)
 
 
 # ---- many seeds ----

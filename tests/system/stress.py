@@ -7,10 +7,10 @@ import sys
 import harness
 from harness import Wrong, case, nightly, vm
 
-def stress(system, insns, rounds, vtlb="max", append="", mem="96M", kernel="bzImage", **options):
+def stress(system, insns, rounds, vtlb="max", append="", mem="96M", kernel="bzImage", user_kernel="split", **options):
     """Both VMs run `rounds` rounds a worker; each must have executed `insns` instructions by then."""
     domains = [vm(f"vm{i}", f"stress seed={i} vm={i} rounds={rounds}", initrd="work.cpio", mem=mem,
-                  vcpus=2, vtlb=vtlb, kernel=kernel) for i in (1, 2)]
+                  vcpus=2, vtlb=vtlb, kernel=kernel, user_kernel=user_kernel) for i in (1, 2)]
     system.boot(system.image(*domains), append=append, owners=True, budget=1000 * insns,
                 **({"cpus": 2} | options))
     system.healthy()
@@ -54,6 +54,28 @@ def stress_64_long(system):
 @nightly
 def stress_0_long(system):
     stress(system, 2_000_000_000, 800, vtlb=0)
+
+
+# ---- one root for user and kernel ----
+
+@case
+def stress_fused_max(system):
+    stress(system, 100_000_000, 60, append="audit", user_kernel="fused")
+
+
+@case
+def stress_fused_64(system):
+    stress(system, 100_000_000, 60, vtlb=64, append="audit", user_kernel="fused")
+
+
+@case
+def stress_fused_0(system):
+    stress(system, 10_000_000, 15, vtlb=0, user_kernel="fused")
+
+
+@nightly
+def stress_fused_max_long(system):
+    stress(system, 20_000_000_000, 7500, user_kernel="fused")
 
 
 # ---- Linux that checks itself: lock order, page tables, states at entry ----

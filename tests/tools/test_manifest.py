@@ -129,6 +129,8 @@ class Complaints(unittest.TestCase):
         self.says(HEAD + NEWLIB + "cap = -1", "domain[0].cap (a): -1 is not from 0 to 1600")
         self.says(HEAD + LINUX + "vtlb = -1",
                   "domain[0].vtlb (vm): -1 is neither \"max\" nor a number of leaf tables from 0")
+        self.says(HEAD + LINUX + 'user_kernel = "fuse"',
+                  "domain[0].user_kernel (vm): 'fuse' is not a value (did you mean 'fused'?)")
 
     def test_pin(self):
         self.says(HEAD + NEWLIB + "pin = [1, 1]", "domain[0].pin (a): names a processor twice")
@@ -140,6 +142,8 @@ class Complaints(unittest.TestCase):
         self.says(HEAD + NEWLIB + 'initrd = "x"', "domain[0].initrd (a): only a linux domain has one")
         self.says(HEAD + NEWLIB + "vtlb = 64",
                   "domain[0].vtlb (a): only a linux domain has one: newlib domains map explicitly")
+        self.says(HEAD + NEWLIB + 'user_kernel = "split"',
+                  "domain[0].user_kernel (a): only a linux domain has both: a newlib domain is all kernel mode")
         self.says(HEAD + NEWLIB + "uart = true\n" + NEWLIB.replace('"a"\n', '"b"\n', 1) + "uart = true",
                   "domain[1].uart (b): domain[0] (a) owns the serial line already")
 
@@ -392,6 +396,11 @@ class Defaults(unittest.TestCase):
         self.assertEqual(guest.kmem, (32 << 20) // 64 + (512 << 10))
         self.assertEqual((guest.vcpus, guest.weight, guest.cap, guest.on_exit),
                          (1, 256, 0, "report"))
+
+    def test_user_kernel(self):
+        flags = [lower._flags(schema.parse(HEAD + LINUX + line).domains[0])
+                 for line in ("", 'user_kernel = "split"', 'user_kernel = "fused"')]
+        self.assertEqual([value & ABI.MDOM_FUSED for value in flags], [0, 0, ABI.MDOM_FUSED])
 
     def test_no_console_without_a_service(self):
         self.assertFalse(schema.parse(HEAD + LINUX).domains[0].console)

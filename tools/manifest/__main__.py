@@ -59,7 +59,8 @@ def _show_manifest(blob):
         domain = ABI.unpack("manifest_domain", blob,
                             ABI.size("manifest_header") + i * ABI.size("manifest_domain"))
         print(f"         {domain['name']}: {domain['mem_pages'] * 4}K + {domain['kmem_pages'] * 4}K, "
-              f"{domain['vcpus']} vCPU, kernel {domain['kernel_entry']}")
+              f"{domain['vcpus']} vCPU, kernel {domain['kernel_entry']}"
+              + (", user and kernel fused" if domain["flags"] & ABI.MDOM_FUSED else ""))
 
 
 def main():

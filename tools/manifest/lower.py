@@ -117,7 +117,8 @@ class Builder:
 
 def _flags(domain):
     return (ABI.MDOM_CONSOLE * domain.console | ABI.MDOM_UART * domain.uart
-            | ABI.MDOM_PRIVILEGED * domain.privileged | ABI.MDOM_DMA_TRUSTED * domain.dma_trusted)
+            | ABI.MDOM_PRIVILEGED * domain.privileged | ABI.MDOM_DMA_TRUSTED * domain.dma_trusted
+            | ABI.MDOM_FUSED * (domain.user_kernel == "fused"))
 
 
 def command_lines(manifest, findings):

@@ -22,6 +22,7 @@ UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 MIB = 1 << 20
 DEFAULT_WEIGHT = 256
 DEFAULT_RESTARTS = 5
+USER_KERNEL = ("split", "fused")
 MIN_MEM = {"newlib": 64 << 10, "linux": 16 * MIB}
 
 
@@ -44,6 +45,7 @@ class Domain:
     privileged: bool
     on_exit: str
     vtlb: int
+    user_kernel: str
     devices: list
     dma_trusted: bool
     dma_mem: int
@@ -145,7 +147,7 @@ class Table:
 
 
 DOMAIN_KEYS = {"name", "kind", "kernel", "initrd", "cmdline", "mem", "kmem", "vcpus", "weight", "cap",
-               "pin", "console", "uart", "privileged", "on_exit", "vtlb", "watchdog",
+               "pin", "console", "uart", "privileged", "on_exit", "vtlb", "user_kernel", "watchdog",
                "restarts", "policy"} | devices.DOMAIN_KEYS
 
 
@@ -210,6 +212,8 @@ def _domain(data, index, cpus, has_uart, findings):
         table.bad("initrd", "only a linux domain has one")
     if "vtlb" in data and kind == "newlib":
         table.bad("vtlb", "only a linux domain has one: newlib domains map explicitly")
+    if "user_kernel" in data and kind == "newlib":
+        table.bad("user_kernel", "only a linux domain has both: a newlib domain is all kernel mode")
     uart = table.get("uart", bool, False)
     functions, trusted, dma_mem = devices.domain_devices(table, kind, mem)
     return Domain(
@@ -221,6 +225,7 @@ def _domain(data, index, cpus, has_uart, findings):
         console=table.get("console", bool, has_uart and not uart), uart=uart,
         privileged=table.get("privileged", bool, False),
         on_exit=table.choice("on_exit", ON_EXIT, "report"), vtlb=_vtlb(table),
+        user_kernel=table.choice("user_kernel", USER_KERNEL, "split"),
         devices=functions, dma_trusted=trusted, dma_mem=dma_mem,
         watchdog=table.number("watchdog", 0, 0, 3600),
         restarts=table.number("restarts", DEFAULT_RESTARTS, 0, 1 << 31),

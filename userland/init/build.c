@@ -15,6 +15,7 @@ static int64_t create(struct guest *guest)
 	const struct pv_manifest_domain *spec = guest->spec;
 	struct pv_dom_create args = {
 		.kind = spec->kind,
+		.flags = spec->flags & PV_MDOM_FUSED ? PV_CREATE_FUSED : 0,
 		.mem_pages = spec->mem_pages + links_window_pages(guest) +
 			     devices_dma_pages(guest),
 		.kmem_pages = spec->kmem_pages,

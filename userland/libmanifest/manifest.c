@@ -7,7 +7,8 @@
 
 #include "internal.h"
 
-#define MDOM_KNOWN (PV_MDOM_CONSOLE | PV_MDOM_UART | PV_MDOM_PRIVILEGED | PV_MDOM_DMA_TRUSTED)
+#define MDOM_KNOWN \
+	(PV_MDOM_CONSOLE | PV_MDOM_UART | PV_MDOM_PRIVILEGED | PV_MDOM_DMA_TRUSTED | PV_MDOM_FUSED)
 #define MAX_SECTORS (UINT64_MAX / 512)
 #define MAX_PAGES ((uint64_t)PV_MAX_GFN + 1)
 #define MAX_DEVICE_RAM (3ull << (30 - PV_PAGE_SHIFT)) /* of a walked domain with devices */
@@ -50,6 +51,8 @@ static const char *domain_check_numbers(const struct pv_manifest_domain *domain)
 		return "has an unknown kind";
 	if (domain->flags & ~(uint32_t)MDOM_KNOWN)
 		return "has unknown flags";
+	if ((domain->flags & PV_MDOM_FUSED) && domain->kind != PV_KIND_WALKED)
+		return "has user and kernel fused, and is no Linux domain";
 	if (!domain->mem_pages || domain->mem_pages > MAX_PAGES)
 		return "has an impossible amount of memory";
 	if (!domain->kmem_pages || domain->kmem_pages > MAX_PAGES)

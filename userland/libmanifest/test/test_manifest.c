@@ -292,7 +292,9 @@ static void good_image_is_accepted(void **state)
 	CASE(f.links[0].back = ~0u, "does not exist") \
 	CASE(f.links[0].front = 1, "same domain at both ends") \
 	CASE((f.links[0].front = 1, f.links[0].back = 0), "a Linux domain as back end") \
-	CASE(f.domains[0].flags = 16, "unknown flags") \
+	CASE(f.domains[0].flags = 32, "unknown flags") \
+	CASE((f.domains[1].flags = PV_MDOM_FUSED, f.domains[1].kind = PV_KIND_EXPLICIT), \
+	     "has user and kernel fused, and is no Linux domain") \
 	CASE(f.domains[0].mem_pages = 0, "amount of memory") \
 	CASE(f.domains[0].mem_pages = PV_MAX_GFN + 2, "amount of memory") \
 	CASE(f.domains[0].kmem_pages = 0, "amount of kernel memory") \
