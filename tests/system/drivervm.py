@@ -97,8 +97,9 @@ def front_of(run):
 def drivervm_serves(system):
     """Every block written and read twice by a newlib front end; what it wrote lies in the image."""
     with image(MIB) as path:
-        domains = (service("front", kernel="linkfront.elf"), serving(), link("front", "drv", device=SLOT))
-        system.boot(system.image(*domains), append="exit-with=front", extra=behind_iommu(plugged(path)))
+        front = service("front", "patience=600", kernel="linkfront.elf")
+        system.boot(system.image(front, serving(), link("front", "drv", device=SLOT)), append="exit-with=front",
+                    extra=behind_iommu(plugged(path)))
         system.said(r"front\| 2 rounds of 256 blocks, 0 bad, epoch 1", r"drv\| blk0: serves front, epoch 1")
         system.healthy()
         same_blocks(path, 0, 256, "the disk")

@@ -29,7 +29,7 @@ def on_ram(system, disk, append="", **words):
 def on_disk(system, disk, append="", **words):
     """The same on a disk of the machine, in real time."""
     with image(MIB) as path:
-        system.boot(system.image(client(**words), disk, link("front", "disk", device=SLOT)), mem=256,
+        system.boot(system.image(client(patience=600, **words), disk, link("front", "disk", device=SLOT)), mem=256,
                     append=f"exit-with=front {append}", extra=plugged(path))
     system.healthy()
     return counts(system)

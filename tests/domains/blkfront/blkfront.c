@@ -12,7 +12,7 @@
 #define QUEUE_SIZE 256u
 #define ROOM_FOR_QUEUES 8u /* pages behind the control pages: used rings and logs */
 #define STATUS_AT 64u
-#define PATIENCE (20 * PV_NSEC_PER_SEC)
+#define PATIENCE 20u /* seconds; patience=SECONDS for a back end that takes long to start */
 
 struct header {
 	uint32_t type, reserved;
@@ -84,7 +84,11 @@ static void on_change(pv_port_t port, void *arg)
 
 static void wait_for_event(void)
 {
-	if (!pv_event_run_once(pv_clock_ns() + PATIENCE))
+	static pv_ns_t patience;
+
+	if (!patience)
+		patience = blkfront_number("patience", PATIENCE) * PV_NSEC_PER_SEC;
+	if (!pv_event_run_once(pv_clock_ns() + patience))
 		blkfront_die("nothing happens any more");
 }
 
