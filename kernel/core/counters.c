@@ -8,7 +8,6 @@
 #include "mm.h"
 #include "string.h"
 
-struct cpu_counters cpu_counters[MAX_CPUS];
 u64 levels[LVL_COUNT];
 
 /* Other CPUs count on meanwhile: a sum is exact only when they are quiet. */
@@ -17,7 +16,7 @@ static u64 sum(enum counter c)
 	u64 total = 0;
 
 	for (u32 i = 0; i < nr_cpus; i++)
-		total += atomic_load_relaxed(&cpu_counters[i].n[c]);
+		total += atomic_load_relaxed(&cpus[i].counters[c]);
 	return total;
 }
 

@@ -3,9 +3,8 @@
  * port.c - event ports: allocation, binding, sending.
  *
  * Every change of an entry is made under the owner's dom->lock (both owners' for a connection, in
- * slot order) and ends with one store of its first word. port_send() takes no lock: it reads the
- * own entry, finds the peer by slot and generation, and checks that the peer's entry points back.
- * What can slip through between is a spurious event on a port of the same peer, never more.
+ * slot order). port_send() takes no lock: it follows the own entry to its peer, which must point back. What
+ * can slip through between is a spurious event on a port of the same peer, never more.
  */
 #include "port.h"
 
@@ -26,6 +25,7 @@
 #define DESTROY_PORTS_PER_STEP 32
 
 BUILD_ASSERT(ARRAY_SIZE(((struct domain *)0)->port_pages) * PORTS_PER_PAGE == PV_MAX_PORTS);
+BUILD_ASSERT(PV_MAX_PORTS - 1 <= UINT16_MAX);
 
 /* nr < PV_MAX_PORTS. NULL if its page was never needed. */
 static struct port *port_entry(const struct domain *dom, u64 nr)
@@ -37,21 +37,11 @@ static struct port *port_entry(const struct domain *dom, u64 nr)
 	return page ? &page[nr % PORTS_PER_PAGE] : NULL;
 }
 
-static union port_word word_of(const struct port *p)
-{
-	return (union port_word){ .all = atomic_load_acquire(&p->w.all) };
-}
-
-static void set_word(struct port *p, union port_word w)
-{
-	atomic_store_release(&p->w.all, w.all); /* pairs with word_of() */
-}
-
+/* Pairs with port_send(): who finds no peer finds the state that goes with it. */
 static void set_state_locked(struct port *p, u8 state)
 {
-	union port_word w = { .state = state, .vcpu = p->w.vcpu };
-
-	set_word(p, w);
+	atomic_store_relaxed(&p->state, state);
+	atomic_store_release(&p->peer, NULL);
 }
 
 /* An allocated port, or -PV_ERANGE / -PV_ENOENT. */
@@ -60,7 +50,7 @@ static int find_locked(const struct domain *dom, u64 nr, struct port **out)
 	if (nr >= PV_MAX_PORTS)
 		return -PV_ERANGE;
 	*out = port_entry(dom, nr);
-	return *out && (*out)->w.state != PV_PORT_FREE ? 0 : -PV_ENOENT;
+	return *out && (*out)->state != PV_PORT_FREE ? 0 : -PV_ENOENT;
 }
 
 static int find_unbound_locked(const struct domain *dom, u64 nr, struct port **out)
@@ -69,13 +59,28 @@ static int find_unbound_locked(const struct domain *dom, u64 nr, struct port **o
 
 	if (err)
 		return err;
-	return (*out)->w.state == PV_PORT_UNBOUND ? 0 : -PV_EBUSY;
+	return (*out)->state == PV_PORT_UNBOUND ? 0 : -PV_EBUSY;
+}
+
+/* The page of a port that is the first of it to be needed. */
+static struct port *add_page_locked(struct domain *dom, u32 nr)
+{
+	struct port *page = kmem_alloc(dom);
+
+	if (!page)
+		return NULL;
+	for (u32 i = 0; i < PORTS_PER_PAGE; i++) {
+		page[i].number = (u16)(nr / PORTS_PER_PAGE * PORTS_PER_PAGE + i);
+		page[i].owner = dom;
+	}
+	atomic_store_release(&dom->port_pages[nr / PORTS_PER_PAGE], page);
+	return &page[nr % PORTS_PER_PAGE];
 }
 
 static i64 alloc_locked(struct domain *dom)
 {
 	u32 nr = dom->port_free;
-	struct port *page, *p;
+	struct port *p;
 
 	if (domain_is_dying(dom))
 		return -PV_EDEAD;
@@ -89,18 +94,15 @@ static i64 alloc_locked(struct domain *dom)
 		if (nr >= PV_MAX_PORTS)
 			return -PV_ENOSPC;
 		p = port_entry(dom, nr);
-		if (!p) {
-			page = kmem_alloc(dom);
-			if (!page)
-				return -PV_ENOMEM;
-			atomic_store_release(&dom->port_pages[nr / PORTS_PER_PAGE], page);
-			p = &page[nr % PORTS_PER_PAGE];
-		}
+		if (!p)
+			p = add_page_locked(dom, nr);
+		if (!p)
+			return -PV_ENOMEM;
 		dom->port_top = nr + 1;
 	}
-	p->peer_gen = 0;
 	p->line = 0;
-	set_word(p, (union port_word){ .state = PV_PORT_UNBOUND });
+	atomic_store_relaxed(&p->vcpu, (u8)0);
+	set_state_locked(p, PV_PORT_UNBOUND);
 	level_add(LVL_PORTS, 1);
 	return nr;
 }
@@ -115,15 +117,10 @@ i64 port_alloc(struct domain *dom)
 	return nr;
 }
 
-static void connect_half_locked(struct port *p, const struct domain *peer, u64 peer_port)
+static void connect_half_locked(struct port *p, struct port *peer)
 {
-	p->peer_gen = peer->self.gen;
-	set_word(p, (union port_word){
-			    .state = PV_PORT_INTERDOMAIN,
-			    .vcpu = p->w.vcpu,
-			    .peer_port = (u16)peer_port,
-			    .peer_slot = peer->self.slot,
-		    });
+	atomic_store_relaxed(&p->state, (u8)PV_PORT_INTERDOMAIN);
+	atomic_store_release(&p->peer, peer); /* pairs with port_send() */
 }
 
 /* One that has no peer: unbound, or its peer has gone and a successor may take the place. */
@@ -133,7 +130,7 @@ static int find_single_locked(const struct domain *dom, u64 nr, struct port **ou
 
 	if (err)
 		return err;
-	return (*out)->w.state == PV_PORT_UNBOUND || (*out)->w.state == PV_PORT_CLOSED_PEER ? 0 : -PV_EBUSY;
+	return (*out)->state == PV_PORT_UNBOUND || (*out)->state == PV_PORT_CLOSED_PEER ? 0 : -PV_EBUSY;
 }
 
 /* Looks both up so that the error of higher precedence wins, whichever port it is about. */
@@ -160,8 +157,8 @@ i64 port_connect(struct domain *a, u64 port_a, struct domain *b, u64 port_b)
 	domain_lock_two(a, b);
 	err = find_pair_locked(a, port_a, b, port_b, &pa, &pb);
 	if (!err) {
-		connect_half_locked(pa, b, port_b);
-		connect_half_locked(pb, a, port_a);
+		connect_half_locked(pa, pb);
+		connect_half_locked(pb, pa);
 	}
 	domain_unlock_two(a, b);
 	return err;
@@ -209,7 +206,6 @@ i64 port_bind_irq(struct domain *dom, u64 nr, u32 line)
 
 i64 port_move(struct domain *dom, u64 nr, u64 vcpu)
 {
-	union port_word w;
 	struct port *p;
 	int err;
 
@@ -220,11 +216,8 @@ i64 port_move(struct domain *dom, u64 nr, u64 vcpu)
 	err = find_locked(dom, nr, &p);
 	if (!err && !dom->vcpus[vcpu])
 		err = -PV_ENOENT;
-	if (!err) {
-		w = p->w;
-		w.vcpu = (u8)vcpu;
-		set_word(p, w);
-	}
+	if (!err)
+		atomic_store_relaxed(&p->vcpu, (u8)vcpu);
 	spin_unlock(&dom->lock);
 	return err;
 }
@@ -236,7 +229,7 @@ i64 port_eoi(struct domain *dom, u64 nr)
 
 	spin_lock(&dom->lock);
 	err = find_locked(dom, nr, &p);
-	if (!err && p->w.state != PV_PORT_IRQ)
+	if (!err && p->state != PV_PORT_IRQ)
 		err = -PV_ESTATE;
 	if (!err)
 		irq_eoi(p->line);
@@ -253,19 +246,17 @@ i64 port_status(struct domain *dom, u64 nr)
 		return -PV_ERANGE;
 	spin_lock(&dom->lock);
 	p = port_entry(dom, nr);
-	if (p && p->w.state != PV_PORT_FREE)
-		result = p->w.state | p->w.vcpu << 8;
+	if (p && p->state != PV_PORT_FREE)
+		result = p->state | p->vcpu << 8;
 	spin_unlock(&dom->lock);
 	return result;
 }
 
-/* Undoes what the port is bound to; peer is locked as well if it is interdomain. Returns true if
+/* Undoes what the port is bound to; the domain of its peer is locked as well if it is interdomain. Returns true if
  * the peer is to be told. */
-static bool unbind_locked(struct domain *dom, struct port *p, __maybe_unused u32 nr, struct domain *peer)
+static bool unbind_locked(struct domain *dom, struct port *p)
 {
-	struct port *q;
-
-	switch (p->w.state) {
+	switch (p->state) {
 	case PV_PORT_VIRQ:
 		atomic_store_release(&dom->virq_port[p->line], 0u);
 		if (p->line == PV_VIRQ_LOG)
@@ -276,58 +267,68 @@ static bool unbind_locked(struct domain *dom, struct port *p, __maybe_unused u32
 		return false;
 	case PV_PORT_INTERDOMAIN:
 		/* Both ends change together: with one of them connected the other one is there. */
-		ASSERT(peer);
-		q = port_entry(peer, p->w.peer_port);
-		ASSERT(q->w.state == PV_PORT_INTERDOMAIN && q->w.peer_port == nr &&
-		       q->w.peer_slot == dom->self.slot && q->peer_gen == dom->self.gen);
-		set_state_locked(q, PV_PORT_CLOSED_PEER);
+		ASSERT(p->peer && p->peer->state == PV_PORT_INTERDOMAIN && p->peer->peer == p);
+		set_state_locked(p->peer, PV_PORT_CLOSED_PEER);
 		return true;
 	default:
 		return false;
 	}
 }
 
-static void free_locked(struct domain *dom, struct port *p, u32 nr)
+static void free_locked(struct domain *dom, struct port *p)
 {
-	set_word(p, (union port_word){ .state = PV_PORT_FREE });
+	set_state_locked(p, PV_PORT_FREE);
 	p->line = dom->port_free;
-	dom->port_free = nr;
+	dom->port_free = p->number;
 	level_add(LVL_PORTS, -1);
 }
 
-/* One attempt; -PV_EAGAIN if the port changed between finding its peer and locking both. */
+/* Which is told; NULL while it does not exist. */
+static struct vcpu *vcpu_of(const struct port *p)
+{
+	return atomic_load_acquire(&p->owner->vcpus[atomic_load_relaxed(&p->vcpu)]);
+}
+
+static void post_to(const struct port *p)
+{
+	struct vcpu *v = vcpu_of(p);
+
+	if (v)
+		(void)vcpu_post_port(v, p->number);
+}
+
+/*
+ * One attempt; -PV_EAGAIN if the port changed between finding its peer and locking both. The peer's domain may be gone
+ * by then, but not before this CPU leaves the kernel.
+ */
 static int close_once(struct domain *dom, u64 nr)
 {
-	struct domain *peer = NULL;
-	union port_word seen = { .all = 0 };
-	struct port *p = NULL;
-	u32 peer_vcpu = 0;
+	struct port seen = { .peer = NULL };
+	struct port *p = NULL, *peer;
+	struct domain *other;
 	bool tell = false;
 	int err;
 
 	spin_lock(&dom->lock);
 	err = find_locked(dom, nr, &p);
-	if (!err) {
-		seen = p->w;
-		if (seen.state == PV_PORT_INTERDOMAIN)
-			peer = domain_lookup((struct domain_ref){ seen.peer_slot, p->peer_gen });
-	}
+	if (!err)
+		seen = *p;
 	spin_unlock(&dom->lock);
 	if (err)
 		return err;
 
-	domain_lock_two(dom, peer ? peer : dom);
-	if (p->w.all != seen.all || (peer && p->peer_gen != peer->self.gen)) {
+	peer = seen.peer;
+	other = peer ? peer->owner : dom;
+	domain_lock_two(dom, other);
+	if (p->peer != peer || p->state != seen.state || p->vcpu != seen.vcpu) {
 		err = -PV_EAGAIN;
 	} else {
-		tell = unbind_locked(dom, p, (u32)nr, peer);
-		if (tell)
-			peer_vcpu = port_entry(peer, seen.peer_port)->w.vcpu;
-		free_locked(dom, p, (u32)nr);
+		tell = unbind_locked(dom, p);
+		free_locked(dom, p);
 	}
-	domain_unlock_two(dom, peer ? peer : dom);
+	domain_unlock_two(dom, other);
 	if (tell)
-		(void)port_post(peer, seen.peer_port, peer_vcpu);
+		post_to(peer);
 	return err;
 }
 
@@ -340,54 +341,36 @@ i64 port_close(struct domain *dom, u64 nr)
 	return err == -PV_EAGAIN ? -PV_EBUSY : err; /* its owner is changing it on another CPU */
 }
 
-bool port_post(struct domain *dom, u32 port, u32 vcpu)
-{
-	struct vcpu *v = atomic_load_acquire(&dom->vcpus[vcpu]);
-
-	return v ? vcpu_post_port(v, port) : false;
-}
-
-/* The number stands in an entry: the kernel's own, which needs no idx_nospec(). */
-static struct port *peer_entry(const struct domain *peer, u32 nr)
-{
-	struct port *page = atomic_load_acquire(&peer->port_pages[nr / PORTS_PER_PAGE]);
-
-	ASSERT(page); /* it was connected, and pages of ports stay as long as a CPU may reach them */
-	return &page[nr % PORTS_PER_PAGE];
-}
-
 static __noinline i64 cannot_send(u8 state)
 {
 	return state == PV_PORT_FREE ? -PV_ENOENT : state == PV_PORT_CLOSED_PEER ? -PV_EDEAD : -PV_ESTATE;
 }
 
+/* A jump at the end: the compiler need not keep a frame for it. */
 i64 port_send(struct domain *dom, u64 nr)
 {
-	union port_word w, back, want;
-	struct domain *peer;
-	struct port *p;
+	struct port *p, *peer;
+	struct vcpu *v;
 
 	if (unlikely(nr >= PV_MAX_PORTS))
 		return -PV_ERANGE;
 	p = port_entry(dom, nr);
 	if (unlikely(!p))
 		return -PV_ENOENT;
-	w = word_of(p);
-	if (unlikely(w.state != PV_PORT_INTERDOMAIN))
-		return cannot_send(w.state);
-	peer = atomic_load_acquire(&domains[w.peer_slot]);
+	/* Pairs with connect_half_locked() and set_state_locked(). */
+	while (unlikely(!(peer = atomic_load_acquire(&p->peer)))) {
+		u8 state = atomic_load_relaxed(&p->state);
+
+		if (state != PV_PORT_INTERDOMAIN) /* else it has got one this very moment */
+			return cannot_send(state);
+	}
 	RACE_POINT();
-	if (unlikely(!peer || peer->self.gen != atomic_load_relaxed(&p->peer_gen) || domain_is_dying(peer)))
-		return -PV_EDEAD;
-	back = word_of(peer_entry(peer, w.peer_port));
-	want = (union port_word){
-		.state = PV_PORT_INTERDOMAIN, .vcpu = back.vcpu, .peer_port = (u16)nr, .peer_slot = dom->self.slot
-	};
-	if (unlikely(back.all != want.all))
+	if (unlikely(domain_is_dying(peer->owner) || atomic_load_acquire(&peer->peer) != p))
 		return -PV_EDEAD;
 	count(CNT_PORT_SENDS);
 	RACE_POINT();
-	return port_post(peer, w.peer_port, back.vcpu);
+	v = vcpu_of(peer);
+	return likely(v) ? vcpu_post_port(v, peer->number) : 0;
 }
 
 void port_raise(struct domain *dom, u32 nr)
@@ -395,7 +378,7 @@ void port_raise(struct domain *dom, u32 nr)
 	struct port *p = port_entry(dom, nr);
 
 	if (p)
-		(void)port_post(dom, nr, word_of(p).vcpu);
+		post_to(p);
 }
 
 void port_virq(struct domain *dom, u32 virq)
@@ -415,7 +398,7 @@ bool port_destroy_step(struct domain *dom)
 
 		if (n++ == DESTROY_PORTS_PER_STEP)
 			return false;
-		if (p && word_of(p).state != PV_PORT_FREE && close_once(dom, dom->destroy_cursor))
+		if (p && atomic_load_relaxed(&p->state) != PV_PORT_FREE && close_once(dom, dom->destroy_cursor))
 			return false;
 	}
 	return true;

@@ -161,7 +161,7 @@ static void tell(struct runq *rq, const struct vcpu *v, u64 now)
 
 	if (!cur) {
 		if (!here)
-			arch_ipi_send(cpu, VEC_KICK);
+			arch_kick(cpu);
 		return;
 	}
 	if (v->vruntime + PREEMPT_GRAIN_NS < current_vruntime(cur, now)) {
@@ -175,7 +175,7 @@ static void tell(struct runq *rq, const struct vcpu *v, u64 now)
 		return;
 	}
 	if (!here)
-		arch_ipi_send(cpu, VEC_KICK);
+		arch_kick(cpu);
 }
 
 /* Virtual times of two queues cannot be compared: keep the distance to the least, ahead or behind. */

@@ -375,14 +375,6 @@ void sched_wait_timeout(struct vcpu *v, u64 now)
 	(void)wake(v, now, true);
 }
 
-void sched_kick(struct vcpu *v)
-{
-	u32 cpu = atomic_load_relaxed(&v->cpu);
-
-	if (atomic_load_seq(&v->state) == VCPU_RUNNING && cpu != this_cpu()->id)
-		arch_ipi_send(cpu, VEC_KICK);
-}
-
 void sched_slice_over(void)
 {
 	struct vcpu *v = this_cpu()->current;

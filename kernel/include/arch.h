@@ -34,6 +34,7 @@ void arch_vector_set(u8 vector, vector_handler_t fn);
 /* What both entry paths (from guest, from idle) call for vectors 0x20..0xff: EOI and handler. */
 void arch_irq_dispatch(u8 vector);
 void arch_ipi_send(u32 cpu, u8 vector);
+void arch_kick(u32 cpu); /* the same with VEC_KICK */
 void arch_ipi_send_others(u8 vector);
 void arch_idle(void); /* sti; hlt; cli: returns after one interrupt was handled */
 

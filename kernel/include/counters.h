@@ -20,13 +20,10 @@ enum level {
 	LVL_DOMAINS, LVL_VCPUS, LVL_ASPACES, LVL_TABLES, LVL_PORTS, LVL_GRANTS, LVL_GRANT_MAPS,
 	LVL_CAPS, LVL_KMEM, LVL_LIMBO, LVL_COUNT
 };
-struct cpu_counters {
-	u64 n[CNT_COUNT];
-} __attribute__((aligned(64)));
-extern struct cpu_counters cpu_counters[MAX_CPUS];
+BUILD_ASSERT(CNT_COUNT <= CPU_COUNTERS);
 extern u64 levels[LVL_COUNT];
 
-static inline void count(enum counter c) { cpu_counters[this_cpu()->id].n[c]++; }
+#define count(c) this_cpu_inc(counters[c]) /* a constant of enum counter */
 static inline void level_add(enum level l, i64 n) { (void)atomic_fetch_add(&levels[l], (u64)n); }
 /* A domain counts its hypercalls itself; at its end they are kept here. */
 void counters_keep_hypercalls(u64 n);

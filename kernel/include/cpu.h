@@ -3,7 +3,8 @@
  * cpu.h - one struct per physical CPU, reached through GS while in the kernel.
  *
  * Assembly uses the first fields by offset. Modules keep their own per-CPU data in arrays of
- * MAX_CPUS indexed by this_cpu()->id rather than growing this struct.
+ * MAX_CPUS indexed by this_cpu()->id rather than growing this struct; the counters stand here because one
+ * instruction counts then.
  */
 #ifndef RF_CPU_H
 #define RF_CPU_H
@@ -17,7 +18,8 @@
 #define CPU_ID 32
 #define CPU_APIC_ID 36
 #define CPU_STATE 40
-#define CPU_SIZE 128
+#define CPU_SIZE 256
+#define CPU_COUNTERS 16
 #define CPU_STATE_STARTING 1
 
 #ifndef __ASSEMBLER__
@@ -44,6 +46,7 @@ struct cpu {
 	i64 tsc_warp; /* worst backward step seen against CPU 0 at boot, in cycles */
 	u32 tsc_check; /* boot: first turn of this CPU's counter comparison */
 	u32 locks; /* held; counted where there are race points only */
+	u64 counters[CPU_COUNTERS]; /* counters.h */
 } __aligned(64);
 
 BUILD_ASSERT(offsetof(struct cpu, current) == CPU_CURRENT);

@@ -22,6 +22,7 @@
 #include "types.h"
 
 #define MAX_DOMAINS 256
+#define PORTS_PER_PAGE 128
 
 struct vcpu;
 struct cap;
@@ -62,7 +63,7 @@ struct domain {
 	u32 cap_top, cap_free;	     /* entries ever used; first free one, 0 = none */
 	struct cap *cap_pages[8];    /* 128 entries each, on demand */
 	u32 port_top, port_free;     /* likewise */
-	struct port *port_pages[16]; /* 256 entries each, on demand */
+	struct port *port_pages[PV_MAX_PORTS / PORTS_PER_PAGE]; /* on demand */
 	struct grant *grant_pages[8];
 	u32 virq_port[2]; /* port bound to each PV_VIRQ_*, 0 = none */
 	struct pv_port_page __guest *port_page; /* registered page through the direct map, or NULL */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * port.h - event channels. Ports are numbers in their domain's own table, guarded by dom->lock;
- * port_send() reads two entries without a lock: the first eight bytes of an entry change in one
- * store, and the peer is checked by generation.
+ * port_send() follows two pointers without a lock: from an entry to the one it is connected to and to whose
+ * that is. Both stay for as long as a CPU that found them may be in the kernel (destroy.c).
  */
 #ifndef RF_PORT_H
 #define RF_PORT_H
@@ -11,22 +11,14 @@
 #include "domain.h"
 #include "types.h"
 
-#define PORTS_PER_PAGE 256
-
-union port_word {
-	struct {
-		u8 state; /* PV_PORT_* */
-		u8 vcpu;  /* which is told */
-		u16 peer_port;
-		u32 peer_slot;
-	};
-	u64 all;
-};
-
 struct port {
-	union port_word w;
-	u32 peer_gen; /* written before w */
-	u32 line;     /* VIRQ or IRQ number; free port: next free one */
+	u8 state; /* PV_PORT_*; written before peer */
+	u8 vcpu;  /* which is told */
+	u16 number; /* its own; this and owner never change */
+	u32 line; /* VIRQ or IRQ number; free port: next free one */
+	struct port *peer; /* INTERDOMAIN: the other end, which points back; else NULL */
+	struct domain *owner;
+	u64 spare; /* makes its size a power of two */
 };
 
 BUILD_ASSERT(sizeof(struct port) * PORTS_PER_PAGE == PAGE_SIZE);
@@ -46,9 +38,6 @@ i64 port_send(struct domain *dom, u64 port);
 void port_virq(struct domain *dom, u32 virq);
 /* The hardware interrupt or other source bound to port fired. */
 void port_raise(struct domain *dom, u32 port);
-/* Makes a port of dom pending and tells its vCPU; true if it was pending already. */
-bool port_post(struct domain *dom, u32 port, u32 vcpu);
-
 /* Destruction: closes some ports, false while there are more. Takes dom->lock and peers' locks. */
 warn_unused_result bool port_destroy_step(struct domain *dom);
 void port_free_pages(struct domain *dom); /* no CPU can reach the table any more */

@@ -7,9 +7,12 @@
 #ifndef RF_SCHED_H
 #define RF_SCHED_H
 
+#include "arch.h"
+#include "atomic.h"
+#include "cpu.h"
 #include "types.h"
+#include "vcpu.h"
 
-struct vcpu;
 struct domain;
 
 #define NO_TIMER_CPU 0xffffffffu
@@ -18,10 +21,24 @@ void sched_init_cpu(void); /* on each CPU, before it looks for work */
 void sched_vcpu_init(struct vcpu *v);
 void sched_make_runnable(struct vcpu *v); /* STOPPED or BLOCKED: picks a CPU, kicks it if need be */
 bool sched_wake(struct vcpu *v);	  /* BLOCKED -> RUNNABLE; false: it was not blocked */
-void sched_kick(struct vcpu *v);	  /* exit_work was set: interrupt it if it runs elsewhere */
 void sched_stop_sync(struct vcpu *v);	  /* see vcpu_stop_sync() */
 void sched_yield_current(void);		  /* takes effect at exit, as does everything for the caller */
 void sched_params_changed(struct domain *dom); /* weight, cap or affinity */
+
+/* exit_work was set: interrupt it if it runs elsewhere. Who was seen running and has left its CPU since has looked. */
+static inline void sched_kick_running(const struct vcpu *v)
+{
+	u32 cpu = atomic_load_relaxed(&v->cpu);
+
+	if (cpu != this_cpu()->id)
+		arch_kick(cpu);
+}
+
+static inline void sched_kick(const struct vcpu *v)
+{
+	if (atomic_load_seq(&v->state) == VCPU_RUNNING)
+		sched_kick_running(v);
+}
 
 /* A domain that may not run any more (domain_may_run() is false) leaves the CPUs soon; quiesce also
  * waits until it has, the caller's own vCPU excepted. No lock may be held. resume: it may run again. */

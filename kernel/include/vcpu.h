@@ -109,9 +109,9 @@ i64 vcpu_irq_win(struct vcpu *v);	 /* IRQ_WIN */
 /* ---- events (arch/x86_64/event.c) ---- */
 /* Posts a pend[] vector, from any CPU, and wakes or kicks the vCPU. Takes no lock of the domain. */
 void vcpu_post(struct vcpu *v, u32 vector);
-/* Sets port bit + port_sel + PV_VEC_PORTS unless masked. Returns true if it was pending already.
- * Without a registered port page nothing is set and the answer is false. */
-bool vcpu_post_port(struct vcpu *v, u32 port);
+/* Sets port bit + port_sel + PV_VEC_PORTS unless masked. Returns 1 if it was pending already, else 0.
+ * Without a registered port page nothing is set and the answer is 0. */
+i64 vcpu_post_port(struct vcpu *v, u32 port);
 bool vcpu_pending(const struct vcpu *v);
 /* Synchronous event for the running vCPU: frame is written, entry address set. Stops the domain if
  * it has no entry, or if the kernel frame is busy. */

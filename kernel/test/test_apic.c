@@ -93,7 +93,7 @@ static void in_x2_mode(void)
 	board_msr_set(X2(0x20), 0x12345);
 	assert_int_equal(lapic_id(), 0x12345);
 	cpus[3].apic_id = 0x345;
-	arch_ipi_send(3, VEC_KICK);
+	arch_kick(3);
 	assert_int_equal(board_rdmsr(X2(ICR)), 0x345ull << 32 | 0x4000 | VEC_KICK);
 	board_msr_set(MSR_APIC_BASE, LAPIC); /* the next CPU: the kernel switches it itself */
 	lapic_init();

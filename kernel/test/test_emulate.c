@@ -27,7 +27,6 @@
 #define RIP 0x401000ull
 #define ARCH_SET_GS 0x1001
 
-struct cpu_counters cpu_counters[MAX_CPUS];
 struct cpu cpus[MAX_CPUS];
 u32 nr_cpus = 1;
 
@@ -182,11 +181,11 @@ static void whose(void **state)
 	vcpu.regs.cs = SEL_UCODE;
 	REFUSED(0x90);
 	REFUSED(0x0f, 0xff);
-	assert_int_equal(cpu_counters[0].n[CNT_EMULATED], 0);
+	assert_int_equal(cpus[0].counters[CNT_EMULATED], 0);
 	DONE(0xf4);
 	assert_int_equal(seen.waits, 1);
 	assert_int_equal(vcpu.regs.rax, 0); /* HLT changes nothing */
-	assert_int_equal(cpu_counters[0].n[CNT_EMULATED], 1);
+	assert_int_equal(cpus[0].counters[CNT_EMULATED], 1);
 }
 
 static void flags(void **state)

@@ -96,8 +96,8 @@ static bool ports_differ(struct model *m, u32 d, struct domain *dom)
 		if (DIFFERS("port", i, port_status(dom, i), is->state | is->vcpu << 8))
 			return true;
 		if (is->state == PV_PORT_INTERDOMAIN &&
-		    (DIFFERS("peer of port", i, p->w.peer_slot, slot_of(m, is->peer)) ||
-		     DIFFERS("peer's port of port", i, p->w.peer_port, is->peer_port)))
+		    (DIFFERS("peer of port", i, p->peer->owner->self.slot, slot_of(m, is->peer)) ||
+		     DIFFERS("peer's port of port", i, p->peer->number, is->peer_port)))
 			return true;
 	}
 	for (u32 i = 0; i < 4; i++)

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct cpu_counters cpu_counters[MAX_CPUS];
 u64 levels[LVL_COUNT];
 struct domain *domains[MAX_DOMAINS];
 

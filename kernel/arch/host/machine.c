@@ -89,7 +89,6 @@ void host_machine_init(u64 ram_bytes, u32 ncpus, const char *cmdline)
 	host_threads = false;
 	memset(levels, 0, sizeof(levels));
 	memset(domains, 0, sizeof(domains));
-	memset(cpu_counters, 0, sizeof(cpu_counters));
 	for (u32 i = 0; i < MAX_CPUS; i++) {
 		cpus[i] = (struct cpu){ .self = &cpus[i], .id = i };
 		interrupted[i] = 0;
@@ -139,6 +138,11 @@ static void serve(void)
 	cpu_leave_guest();
 	flush_serve_mailbox();
 	host_enter_guest();
+}
+
+void arch_kick(u32 cpu)
+{
+	arch_ipi_send(cpu, VEC_KICK);
 }
 
 void arch_ipi_send(u32 cpu, u8 vector)

@@ -20,20 +20,30 @@
 #include "trace.h"
 #include "vcpu.h"
 
+/* Not seen running, or told before. A vCPU that sets the work bit for itself may block with it: being blocked is
+ * looked at always. */
+static __noinline void notify_slowly(struct vcpu *v, bool told)
+{
+	if ((atomic_load_seq(&v->state) != VCPU_BLOCKED || !sched_wake(v)) && !told)
+		sched_kick(v);
+}
+
 /*
  * Pairs with the switch in sched.c: the poster writes post[], then reads the state; the scheduler
  * writes the state, then reads post[]. Both have a full barrier in between, so one sees the other.
  */
 static inline void notify(struct vcpu *v)
 {
-	u32 before = atomic_fetch_or(&v->exit_work, WORK_EVENTS);
-
-	RACE_POINT();
-	/* A vCPU that sets the bit for itself may block with it: being blocked is looked at always. */
-	if (unlikely(atomic_load_seq(&v->state) == VCPU_BLOCKED) && sched_wake(v))
+	if (unlikely(atomic_fetch_or(&v->exit_work, WORK_EVENTS) & WORK_EVENTS)) {
+		RACE_POINT();
+		notify_slowly(v, true);
 		return;
-	if (!(before & WORK_EVENTS))
-		sched_kick(v);
+	}
+	RACE_POINT();
+	if (likely(atomic_load_seq(&v->state) == VCPU_RUNNING))
+		sched_kick_running(v);
+	else
+		notify_slowly(v, false);
 }
 
 static inline void post(struct vcpu *v, u32 vector)
@@ -49,22 +59,21 @@ void vcpu_post(struct vcpu *v, u32 vector)
 	post(v, vector);
 }
 
-bool vcpu_post_port(struct vcpu *v, u32 port)
+i64 vcpu_post_port(struct vcpu *v, u32 port)
 {
 	struct pv_port_page __guest *page = atomic_load_acquire(&v->dom->port_page);
-	u32 word = port / 64 % 64;
-	u64 bit = BIT(port % 64);
+	u64 word = port / 64 % 64, bit = BIT(port % 64);
 
-	if (!page)
-		return false;
-	if (atomic_fetch_or(&page->pending[word], bit) & bit)
-		return true;
-	if (atomic_load_relaxed(&page->mask[word]) & bit)
-		return false;
+	if (unlikely(!page))
+		return 0;
+	if (unlikely(atomic_fetch_or(&page->pending[word], bit) & bit))
+		return 1;
+	if (unlikely(atomic_load_relaxed(&page->mask[word]) & bit))
+		return 0;
 	(void)atomic_fetch_or(&v->post_port_sel, BIT(word));
 	RACE_POINT();
 	post(v, PV_VEC_PORTS);
-	return false;
+	return 0;
 }
 
 static u64 pending_in_page(const struct pv_vcs __guest *vcs)

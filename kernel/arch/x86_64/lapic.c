@@ -66,17 +66,24 @@ static void lapic_write(u32 reg, u32 v)
 		*(volatile u32 *)(lapic_regs + reg) = v;
 }
 
+static __noinline void x2_icr_send(u32 dest, u32 command)
+{
+	fence_full(); /* the MSR write does not order earlier stores by itself */
+	wrmsr(MSR_X2APIC + REG_ICR / 16, (u64)dest << 32 | command);
+}
+
 static inline void icr_send(u32 dest, u32 command)
 {
-	if (lapic_x2) {
-		fence_full(); /* the MSR write does not order earlier stores by itself */
-		wrmsr(MSR_X2APIC + REG_ICR / 16, (u64)dest << 32 | command);
+	volatile u8 *regs = lapic_regs; /* NULL: x2APIC */
+
+	if (unlikely(!regs)) {
+		x2_icr_send(dest, command);
 		return;
 	}
-	while (lapic_read(REG_ICR) & ICR_PENDING)
+	while (unlikely(*(volatile u32 *)(regs + REG_ICR) & ICR_PENDING))
 		cpu_relax();
-	lapic_write(REG_ICR_HIGH, dest << 24);
-	lapic_write(REG_ICR, command);
+	*(volatile u32 *)(regs + REG_ICR_HIGH) = dest << 24;
+	*(volatile u32 *)(regs + REG_ICR) = command;
 }
 
 void lapic_init(void)
@@ -132,6 +139,11 @@ void lapic_nmi_others(void)
 void arch_ipi_send(u32 cpu, u8 vector)
 {
 	icr_send(cpus[cpu].apic_id, ICR_ASSERT | vector);
+}
+
+void arch_kick(u32 cpu)
+{
+	icr_send(cpus[cpu].apic_id, ICR_ASSERT | VEC_KICK);
 }
 
 void arch_ipi_send_others(u8 vector)

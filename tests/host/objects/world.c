@@ -97,7 +97,7 @@ void sched_vcpu_exit(struct vcpu *v)
 	v->state = VCPU_STOPPED;
 }
 
-bool vcpu_post_port(struct vcpu *v, u32 port)
+i64 vcpu_post_port(struct vcpu *v, u32 port)
 {
 	bool was = pending[v->dom->self.slot][port];
 

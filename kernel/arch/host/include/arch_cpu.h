@@ -14,6 +14,8 @@ static inline struct cpu *this_cpu(void)
 	return host_cpu;
 }
 
+#define this_cpu_inc(field) (host_cpu->field++)
+
 void cpu_relax(void);
 
 /* All ones if idx < size, else 0. */

@@ -14,6 +14,10 @@ static inline struct cpu *this_cpu(void)
 	return c;
 }
 
+/* One instruction, so whole even if an NMI comes. The compiler is not told what it changes: who reads it does so with
+ * an access of its own. */
+#define this_cpu_inc(field) __asm__ volatile("incq %%gs:%c0" ::"i"(offsetof(struct cpu, field)) : "cc")
+
 static inline void cpu_relax(void)
 {
 	__asm__ volatile("pause" ::: "memory");
