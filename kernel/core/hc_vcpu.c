@@ -91,18 +91,12 @@ static i64 control(struct vcpu *v, u64 op, struct domain *dom, u64 index)
 	return 0;
 }
 
-i64 hc_vcpu_ctl(struct vcpu *v, const struct hc_args *args)
+static __noinline i64 control_any(struct vcpu *v, const struct hc_args *args)
 {
 	u64 op = args->a0, handle = args->a1, index = args->a2, arg = args->a3;
 	struct domain *dom;
 	int err;
 
-	if (op == PV_VCPU_CTL_YIELD) {
-		if (handle != PV_SELF || index || arg)
-			return -PV_EINVAL;
-		sched_yield_current();
-		return 0;
-	}
 	if ((op == PV_VCPU_CTL_CREATE || op == PV_VCPU_CTL_START) && arg)
 		return -PV_EINVAL;
 	if (index >= PV_MAX_VCPUS)
@@ -113,6 +107,16 @@ i64 hc_vcpu_ctl(struct vcpu *v, const struct hc_args *args)
 	if (index >= dom->max_vcpus)
 		return -PV_ERANGE;
 	return control(v, op, dom, index);
+}
+
+i64 hc_vcpu_ctl(struct vcpu *v, const struct hc_args *args)
+{
+	if (args->a0 != PV_VCPU_CTL_YIELD)
+		return control_any(v, args);
+	if (args->a1 != PV_SELF || args->a2 || args->a3)
+		return -PV_EINVAL;
+	sched_yield_current();
+	return 0;
 }
 
 /* ---- VCPU_REGS ---- */

@@ -43,8 +43,7 @@ static void account_run(struct runq *rq, struct vcpu *v, u64 now)
 	v->run_ns += delta;
 	WRITE_ONCE(v->vcs->run_ns, v->run_ns);
 	v->vruntime += runq_weigh(v, delta);
-	(void)atomic_fetch_add_relaxed(&v->dom->run_ns, delta);
-	if (v->dom->cap)
+	if (unlikely(v->dom->cap))
 		(void)atomic_fetch_add_relaxed(&v->dom->cap_used_ns, delta);
 	runq_advance(rq, v->vruntime);
 }
@@ -57,7 +56,6 @@ static void account_steal(struct vcpu *v, u64 now)
 	v->steal_ns += delta;
 	WRITE_ONCE(v->vcs->steal_ns, v->steal_ns);
 	WRITE_ONCE(v->vcs->preempted, 0);
-	(void)atomic_fetch_add_relaxed(&v->dom->steal_ns, delta);
 }
 
 /* Up to this moment, that is with the piece the vCPU is in the middle of. */
@@ -102,23 +100,23 @@ static enum fate decide_fate(struct vcpu *v)
 {
 	u32 work = atomic_fetch_and(&v->exit_work, ~(WORK_RESCHED | WORK_STOP | WORK_BLOCK));
 
-	if (atomic_load_relaxed(&v->stop_requested)) {
+	if (unlikely(atomic_load_relaxed(&v->stop_requested))) {
 		atomic_store_relaxed(&v->stop_requested, false);
 		return FATE_STOP;
 	}
 	if ((work & WORK_BLOCK) && !vcpu_pending(v) &&
 	    !(atomic_load_relaxed(&v->kicked) && atomic_xchg(&v->kicked, 0u)))
 		return FATE_BLOCK;
-	if (!domain_may_run(v->dom))
+	if (unlikely(!domain_may_run(v->dom)))
 		return FATE_PARK;
-	if (!runq_cpu_allowed(v, this_cpu()->id))
+	if (unlikely(!runq_cpu_allowed(v, this_cpu()->id)))
 		return FATE_MOVE;
 	return FATE_RUN;
 }
 
 /* First of the queue that may run; those of paused domains leave it here. NULL: *retry_ns says when
  * a capped one may. */
-static struct vcpu *best_queued(struct runq *rq, u64 now, u64 *retry_ns)
+static __noinline struct vcpu *search_queue(struct runq *rq, u64 now, u64 *retry_ns)
 {
 	struct vcpu *v = rq->first, *next;
 
@@ -135,6 +133,16 @@ static struct vcpu *best_queued(struct runq *rq, u64 now, u64 *retry_ns)
 	return NULL;
 }
 
+/* It is nearly always the first. */
+static inline struct vcpu *best_queued(struct runq *rq, u64 now, u64 *retry_ns)
+{
+	struct vcpu *v = rq->first;
+
+	if (likely(!v || (domain_may_run(v->dom) && !v->dom->cap)))
+		return v;
+	return search_queue(rq, now, retry_ns);
+}
+
 static struct vcpu *choose(struct runq *rq, struct vcpu *prev, u64 now)
 {
 	u64 retry = PV_FOREVER;
@@ -142,10 +150,10 @@ static struct vcpu *choose(struct runq *rq, struct vcpu *prev, u64 now)
 	bool yields = rq->yield;
 
 	rq->yield = false;
-	if (prev && !runq_over_cap(prev->dom, now, &retry)) {
+	if (likely(prev) && !runq_over_cap(prev->dom, now, &retry)) {
 		if (!v)
 			v = prev;
-		else if (yields)
+		else if (likely(yields))
 			prev->vruntime = MAX(prev->vruntime, v->vruntime + 1);
 		else if (v->vruntime + (now < rq->slice_end ? WAKE_GRAIN_NS : 0) >= prev->vruntime)
 			v = prev;
@@ -157,13 +165,22 @@ static struct vcpu *choose(struct runq *rq, struct vcpu *prev, u64 now)
 	return v;
 }
 
-static void set_slice(struct runq *rq, struct vcpu *v, u64 now)
+static __noinline void set_capped_slice(struct runq *rq, struct domain *dom, u64 now)
 {
-	u64 slice = v->dom->cap ? runq_cap_left(v->dom) : SLICE_NS;
+	u64 left = runq_cap_left(dom);
 
-	slice = MIN(slice, SLICE_NS);
-	rq->slice_end = now + slice;
-	timer_slice(rq->first || v->dom->cap ? rq->slice_end : PV_FOREVER);
+	rq->slice_end = now + MIN(left, SLICE_NS);
+	timer_slice(rq->slice_end);
+}
+
+static inline void set_slice(struct runq *rq, struct vcpu *v, u64 now)
+{
+	if (unlikely(v->dom->cap)) {
+		set_capped_slice(rq, v->dom, now);
+		return;
+	}
+	rq->slice_end = now + SLICE_NS;
+	timer_slice(rq->first ? rq->slice_end : PV_FOREVER);
 }
 
 /* ---- switching ---- */
@@ -181,13 +198,16 @@ static void now_idle(struct vcpu *v)
 }
 
 /* prev's state is in memory: show what it is now. */
-static void settle(struct runq *rq, struct vcpu *v, enum fate fate)
+static inline void settle(struct runq *rq, struct vcpu *v, enum fate fate)
 {
-	switch (fate) {
-	case FATE_RUN:
+	if (likely(fate == FATE_RUN)) {
 		WRITE_ONCE(v->vcs->preempted, 1);
 		atomic_store_release(&v->state, (u32)VCPU_RUNNABLE);
 		runq_insert(rq, v);
+		return;
+	}
+	switch (fate) {
+	case FATE_RUN:
 		break;
 	case FATE_BLOCK:
 		if (v->wait_deadline != PV_FOREVER)
@@ -216,10 +236,9 @@ static void settle(struct runq *rq, struct vcpu *v, enum fate fate)
 	}
 }
 
-/* Makes this CPU run what it should; NULL: nothing. */
-static struct vcpu *schedule(void)
+/* Makes this CPU, whose queue is rq, run what it should; NULL: nothing. */
+static __noinline struct vcpu *schedule(struct runq *rq)
 {
-	struct runq *rq = runq_this();
 	u64 now = clock_now_ns();
 	enum fate fate = FATE_RUN;
 	struct vcpu *prev, *next;
@@ -227,7 +246,7 @@ static struct vcpu *schedule(void)
 	spin_lock(&rq->lock);
 	atomic_store_relaxed(&rq->fresh, false);
 	prev = rq->current;
-	if (prev) {
+	if (likely(prev)) {
 		account_run(rq, prev, now);
 		fate = decide_fate(prev);
 	}
@@ -242,9 +261,9 @@ static struct vcpu *schedule(void)
 	arch_vcpu_switch(prev, next);
 	RACE_POINT();
 	atomic_store_relaxed(&rq->current, next);
-	if (prev)
+	if (likely(prev))
 		settle(rq, prev, fate);
-	if (next) {
+	if (likely(next)) {
 		next->switches++;
 		account_steal(next, now);
 		/* seq: a poster that reads an older state has posted where sched_exit_to_guest() looks */
@@ -253,12 +272,12 @@ static struct vcpu *schedule(void)
 		set_slice(rq, next, now); /* after prev was queued: it is whom the slice is for */
 	}
 	spin_unlock(&rq->lock);
-	if (fate == FATE_MOVE)
+	if (unlikely(fate == FATE_MOVE))
 		runq_place(prev, now);
 	return next;
 }
 
-static void idle(void)
+static __noinline void idle(void)
 {
 	struct runq *rq = runq_this();
 
@@ -272,23 +291,29 @@ static void idle(void)
 	cpu_leave_guest();
 }
 
+/* What is not the scheduler's; true if it made none for it. */
+static __noinline bool do_work(struct vcpu *v)
+{
+	if (atomic_load_seq(&v->exit_work) & WORK_EVENTS)
+		event_check(v);
+	RACE_POINT();
+	if (atomic_load_relaxed(&v->exit_work) & WORK_MAIL)
+		(void)atomic_fetch_and(&v->exit_work, ~WORK_MAIL);
+	return !(atomic_load_seq(&v->exit_work) & ~WORK_SLOW);
+}
+
 void sched_exit_to_guest(void)
 {
 	for (;;) {
 		struct vcpu *v = this_cpu()->current;
 
 		if (!v || (atomic_load_seq(&v->exit_work) & (WORK_RESCHED | WORK_STOP | WORK_BLOCK)))
-			v = schedule();
-		if (!v) {
+			v = schedule(runq_this());
+		if (unlikely(!v)) {
 			idle();
 			continue;
 		}
-		if (atomic_load_seq(&v->exit_work) & WORK_EVENTS)
-			event_check(v);
-		RACE_POINT();
-		if (atomic_load_relaxed(&v->exit_work) & WORK_MAIL)
-			(void)atomic_fetch_and(&v->exit_work, ~WORK_MAIL);
-		if (atomic_load_seq(&v->exit_work) & ~WORK_SLOW)
+		if (unlikely(atomic_load_seq(&v->exit_work) & ~WORK_SLOW) && !do_work(v))
 			continue;
 		arch_vcpu_load_root(v);
 		if (cpu_enter_guest())

@@ -25,6 +25,9 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
 
+/* Keeps a pointer in a register: the compiler forgets how it was computed and does not do so again at each use. */
+#define keep_pointer(p) __asm__("" : "+r"(p))
+
 /* Stops the compiler, not the CPU, from moving memory accesses across this point. */
 #define compiler_barrier() __asm__ volatile("" ::: "memory")
 

@@ -83,7 +83,7 @@ struct domain {
 	char console_line[256]; /* CONSOLE_WRITE text up to the newline */
 	u32 console_len;
 
-	u64 faults, fills, run_ns, steal_ns; /* statistics, updated without lock */
+	u64 faults, fills; /* statistics, updated without lock */
 };
 
 BUILD_ASSERT(sizeof(struct domain) <= PAGE_SIZE); /* it lives in one page of its own kmem */

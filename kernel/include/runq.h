@@ -51,7 +51,7 @@ static inline u64 runq_weigh(const struct vcpu *v, u64 ns)
 {
 	u64 busy = atomic_load_relaxed(&v->dom->busy_vcpus);
 
-	return ns * WEIGHT_UNIT * MAX(busy, 1u) / MAX(v->dom->weight, 1u);
+	return ns * WEIGHT_UNIT * MAX(busy, 1u) / v->dom->weight; /* never 0: hc_domain.c */
 }
 
 /* The cap of a domain: CPU time within a window. *retry_ns falls to when that ends. */

@@ -27,21 +27,12 @@
 
 #define DR7_FIXED 0x400ull
 #define DR7_WRITABLE 0xffff03ffull /* without GD and the bits that read as zero */
-#define DR7_ENABLED 0xffull
 #define DR6_FIXED 0xffff0ff0ull
 #define DR6_WRITABLE 0xe00full
 
-struct seg_cpu {
-	u64 tsc_aux;
-	bool dr7_live;
-	struct io_range io[4]; /* open in the TSS */
-} __aligned(64);
-
-static struct seg_cpu seg_cpus[MAX_CPUS];
-
-static struct seg_cpu *this_seg(void)
+static struct loaded *this_loaded(void)
 {
-	return &seg_cpus[this_cpu()->id];
+	return &loaded[this_cpu()->id];
 }
 
 #define LOAD_SELECTOR(reg, sel)                                                                    \
@@ -73,22 +64,22 @@ static bool load_gs_selector(u16 sel, u64 *base)
 	return ok;
 }
 
-static void load_tls(const struct vcpu *v)
+/* Returns this CPU's GDT. */
+static u64 *load_tls(const struct vcpu *v)
 {
 	u64 *gdt = this_cpu()->gdt;
 
 	for (u32 i = 0; i < GDT_TLS_COUNT; i++)
 		gdt[GDT_TLS_FIRST + i] = v->tls[i];
+	return gdt;
 }
 
-static void load_tsc_aux(u64 aux)
+static inline void load_tsc_aux(struct loaded *l, u64 aux)
 {
-	struct seg_cpu *s = this_seg();
-
-	if (s->tsc_aux == aux || !cpu_features.tsc_aux)
+	if (likely(l->tsc_aux == aux) || !cpu_features.tsc_aux)
 		return;
 	wrmsr(MSR_TSC_AUX, aux);
-	s->tsc_aux = aux;
+	l->tsc_aux = aux;
 }
 
 void seg_save(struct vcpu *v)
@@ -101,18 +92,24 @@ void seg_save(struct vcpu *v)
 	v->gs_base = guest_gs_read();
 }
 
-void seg_load(struct vcpu *v)
+/* Null before and after: nothing to load, and the base is written anyway. */
+#define IS_NULL(reg, sel) likely(!(u16)(READ_SELECTOR(reg) | (sel)))
+
+void seg_load(struct vcpu *v, struct loaded *l)
 {
-	load_tls(v);
-	this_cpu()->gdt[GDT_CPUNODE] = v->cpunode;
-	load_tsc_aux(v->tsc_aux);
-	if ((u16)(READ_SELECTOR(ds) | v->ds))
+	u64 *gdt = load_tls(v);
+
+	gdt[GDT_CPUNODE] = v->cpunode;
+	load_tsc_aux(l, v->tsc_aux);
+	if (!IS_NULL(ds, v->ds))
 		(void)LOAD_SELECTOR(ds, v->ds);
-	if ((u16)(READ_SELECTOR(es) | v->es))
+	if (!IS_NULL(es, v->es))
 		(void)LOAD_SELECTOR(es, v->es);
-	(void)LOAD_SELECTOR(fs, v->fs);
+	if (!IS_NULL(fs, v->fs))
+		(void)LOAD_SELECTOR(fs, v->fs);
 	write_fs_base(v->fs_base);
-	(void)load_gs_selector(v->gs, NULL);
+	if (!IS_NULL(gs, v->gs))
+		(void)load_gs_selector(v->gs, NULL);
 	guest_gs_write(v->gs_base);
 }
 
@@ -151,7 +148,7 @@ i64 arch_seg_ctl(struct vcpu *v, u64 op, u64 a, u64 b, u64 c)
 		v->tls[0] = a;
 		v->tls[1] = b;
 		v->tls[2] = c;
-		load_tls(v);
+		(void)load_tls(v);
 		return 0;
 	case PV_SEG_CTL_LOAD_GS:
 		return b || c ? -PV_EINVAL : seg_load_gs(a);
@@ -161,7 +158,7 @@ i64 arch_seg_ctl(struct vcpu *v, u64 op, u64 a, u64 b, u64 c)
 		v->cpunode = a;
 		v->tsc_aux = b;
 		this_cpu()->gdt[GDT_CPUNODE] = a;
-		load_tsc_aux(b);
+		load_tsc_aux(this_loaded(), b);
 		return 0;
 	}
 	return -PV_ENOSYS;
@@ -176,13 +173,13 @@ static void write_dr7(u64 value)
 
 void debug_regs_load(struct vcpu *v)
 {
-	struct seg_cpu *s = this_seg();
+	struct loaded *l = this_loaded();
 	bool live = (v->dr7 & DR7_ENABLED) != 0;
 
 	if (!live) {
-		if (s->dr7_live)
+		if (l->dr7_live)
 			write_dr7(DR7_FIXED);
-		s->dr7_live = false;
+		l->dr7_live = false;
 		return;
 	}
 	write_dr7(DR7_FIXED);
@@ -191,7 +188,7 @@ void debug_regs_load(struct vcpu *v)
 	__asm__ volatile("movq %0, %%dr2" ::"r"(v->dr[2]));
 	__asm__ volatile("movq %0, %%dr3" ::"r"(v->dr[3]));
 	write_dr7(v->dr7);
-	s->dr7_live = true;
+	l->dr7_live = true;
 }
 
 static i64 debug_write(struct vcpu *v, u64 n, u64 value)
@@ -244,33 +241,18 @@ static void io_open(struct tss *tss, const struct io_range *ranges, bool open)
 		}
 }
 
-/* Four ranges are two words, compared at each switch. */
-static inline bool same_ports(const struct io_range *a, const struct io_range *b)
-{
-	u64 x[2], y[2];
-
-	BUILD_ASSERT(sizeof(x) == 4 * sizeof(*a));
-	__builtin_memcpy(x, a, sizeof(x));
-	__builtin_memcpy(y, b, sizeof(y));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
-}
-
-static __noinline void ioports_change(struct seg_cpu *s, const struct io_range *want)
-{
-	io_open(this_cpu()->tss, s->io, false);
-	memcpy(s->io, want, sizeof(s->io));
-	io_open(this_cpu()->tss, s->io, true);
-}
-
 /* Only explicit domains: the user mode of a walked one would inherit the ports of its kernel. */
-void ioports_load(const struct domain *dom)
+__noinline void ioports_change(const struct domain *dom, struct loaded *l)
 {
 	static const struct io_range none[4];
 	const struct io_range *want = dom->kind == PV_KIND_EXPLICIT ? dom->ioports : none;
-	struct seg_cpu *s = this_seg();
 
-	if (unlikely(!same_ports(s->io, want)))
-		ioports_change(s, want);
+	if (!memcmp(l->io, want, sizeof(l->io)))
+		return;
+	io_open(this_cpu()->tss, l->io, false);
+	memcpy(l->io, want, sizeof(l->io));
+	io_open(this_cpu()->tss, l->io, true);
+	l->io_open = memcmp(l->io, none, sizeof(l->io)) != 0;
 }
 
 void arch_set_ioports(struct domain *dom)
@@ -278,7 +260,7 @@ void arch_set_ioports(struct domain *dom)
 	const struct vcpu *v = this_cpu()->current;
 
 	if (v && v->dom == dom)
-		ioports_load(dom);
+		ioports_load(dom, this_loaded());
 }
 
 bool ioports_owns(const struct domain *dom, u32 port, u32 size)

@@ -21,8 +21,7 @@
 #define FCW_INIT 0x37f
 #define MXCSR_INIT 0x1f80
 
-static struct vcpu *resident[MAX_CPUS]; /* whose state the CPU's registers hold */
-static u64 live_xcr0[MAX_CPUS];
+struct loaded loaded[MAX_CPUS];
 
 u64 arch_xcr0(void)
 {
@@ -58,28 +57,28 @@ void arch_vcpu_init(struct vcpu *v)
 	v->mode = MODE_KERNEL;
 }
 
-static void set_xcr0(u32 cpu, u64 value)
+static inline void set_xcr0(struct loaded *l, u64 value)
 {
-	if (live_xcr0[cpu] == value || !cpu_features.xsave)
+	if (likely(l->xcr0 == value) || !cpu_features.xsave)
 		return;
 	xsetbv(0, value);
-	live_xcr0[cpu] = value;
+	l->xcr0 = value;
 }
 
 void xcr0_set(struct vcpu *v, u64 value)
 {
 	v->xcr0 = value;
-	set_xcr0(this_cpu()->id, value);
+	set_xcr0(&loaded[this_cpu()->id], value);
 }
 
 /* Saved and restored under the full mask, whatever the guest enabled for itself. */
-static void fpu_save(struct vcpu *v, u32 cpu)
+static inline void fpu_save(struct vcpu *v, struct loaded *l)
 {
 	if (unlikely(!cpu_features.xsave)) {
 		__asm__ volatile("fxsave64 (%0)" ::"r"(v->xsave) : "memory");
 		return;
 	}
-	set_xcr0(cpu, cpu_features.xcr0);
+	set_xcr0(l, cpu_features.xcr0);
 	__asm__ volatile("xsave64 (%0)" ::"r"(v->xsave), "a"((u32)cpu_features.xcr0), "d"(0)
 			 : "memory");
 }
@@ -93,7 +92,7 @@ static void clear_x87_pointers(void)
 }
 
 /* Cannot fault: only fpu_save() and arch_vcpu_init() write the area. */
-static void fpu_load(struct vcpu *v, u32 cpu)
+static inline void fpu_load(struct vcpu *v, struct loaded *l)
 {
 	if (unlikely(cpu_features.x87_pointers_stay))
 		clear_x87_pointers();
@@ -101,19 +100,21 @@ static void fpu_load(struct vcpu *v, u32 cpu)
 		__asm__ volatile("fxrstor64 (%0)" ::"r"(v->xsave) : "memory");
 		return;
 	}
-	set_xcr0(cpu, cpu_features.xcr0);
+	set_xcr0(l, cpu_features.xcr0);
 	__asm__ volatile("xrstor64 (%0)" ::"r"(v->xsave), "a"((u32)cpu_features.xcr0), "d"(0)
 			 : "memory");
-	set_xcr0(cpu, v->xcr0);
+	set_xcr0(l, v->xcr0);
 }
 
 void arch_vcpu_switch(struct vcpu *from, struct vcpu *to)
 {
 	struct cpu *cpu = this_cpu();
+	struct loaded *l = &loaded[cpu->id];
 
-	if (from) {
+	keep_pointer(l);
+	if (likely(from)) {
 		seg_save(from);
-		fpu_save(from, cpu->id);
+		fpu_save(from, l);
 	}
 	cpu->current = to;
 	if (!to) {
@@ -124,15 +125,16 @@ void arch_vcpu_switch(struct vcpu *from, struct vcpu *to)
 	/* Now and not on the way out: from's space may be freed as soon as another CPU runs from. */
 	write_cr3(to->mode == MODE_USER ? to->user_cr3 : to->kernel_cr3);
 	cpu->tss->rsp[0] = (u64)&to->regs + REGS_SIZE;
-	ioports_load(to->dom); /* may have been given while its state stayed here */
-	if (resident[cpu->id] == to && atomic_load_relaxed(&to->fpu_cpu) == cpu->id) {
-		set_xcr0(cpu->id, to->xcr0);
+	ioports_load(to->dom, l); /* may have been given while its state stayed here */
+	if (l->resident == to && atomic_load_relaxed(&to->fpu_cpu) == cpu->id) {
+		set_xcr0(l, to->xcr0);
 		return;
 	}
-	seg_load(to);
-	fpu_load(to, cpu->id);
-	debug_regs_load(to);
-	resident[cpu->id] = to;
+	seg_load(to, l);
+	fpu_load(to, l);
+	if (unlikely(l->dr7_live || (to->dr7 & DR7_ENABLED)))
+		debug_regs_load(to);
+	l->resident = to;
 	atomic_store_relaxed(&to->fpu_cpu, cpu->id);
 }
 
@@ -141,6 +143,6 @@ void arch_vcpu_forget(struct vcpu *v)
 	for (u32 i = 0; i < nr_cpus; i++) {
 		struct vcpu *expected = v;
 
-		(void)atomic_cmpxchg(&resident[i], &expected, NULL);
+		(void)atomic_cmpxchg(&loaded[i].resident, &expected, NULL);
 	}
 }

@@ -210,9 +210,9 @@ static void capped(void **state)
 	assert_int_equal(CALL(r, SCHED_CTL, PV_SCHED_CTL_SET_CAP, ha, 20), 0);
 	root_sleeps();
 	pass(200);
-	before = a->run_ns;
+	before = a->vcpus[0]->run_ns;
 	pass(1000);
-	used = a->run_ns - before;
+	used = a->vcpus[0]->run_ns - before;
 	assert_true(used > 150 * MS && used < 250 * MS);
 	root_wakes();
 	end(ha);

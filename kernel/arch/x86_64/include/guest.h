@@ -50,11 +50,36 @@ bool xcr0_is_valid(u64 value);
 /* ---- vcpu_arch.c ---- */
 void xcr0_set(struct vcpu *v, u64 value); /* of the running vCPU; valid */
 
+/* What of guests' state the registers of each CPU hold. */
+struct loaded {
+	struct vcpu *resident; /* whose it is */
+	u64 xcr0;
+	u64 tsc_aux;
+	bool dr7_live;
+	bool io_open; /* one of io is */
+	struct io_range io[4]; /* open in the TSS */
+} __aligned(64);
+extern struct loaded loaded[MAX_CPUS];
+
 /* ---- seg.c ---- */
+#define DR7_ENABLED 0xffull
 void seg_save(struct vcpu *v);
-void seg_load(struct vcpu *v);
+void seg_load(struct vcpu *v, struct loaded *l);
 void debug_regs_load(struct vcpu *v);
-void ioports_load(const struct domain *dom);
+void ioports_change(const struct domain *dom, struct loaded *l);
+
+/* Few domains have ports: four ranges, which are two words, of zeros. */
+static inline void ioports_load(const struct domain *dom, struct loaded *l)
+{
+	u64 low, high;
+
+	BUILD_ASSERT(sizeof(low) + sizeof(high) == sizeof(dom->ioports));
+	__builtin_memcpy(&low, &dom->ioports[0], sizeof(low));
+	__builtin_memcpy(&high, &dom->ioports[2], sizeof(high));
+	if (unlikely(l->io_open || (low | high)))
+		ioports_change(dom, l);
+}
+
 bool ioports_owns(const struct domain *dom, u32 port, u32 size);
 
 /* ---- emulate.c ---- */
