@@ -167,6 +167,7 @@ static bool put_frame(struct net_link *to, struct frame *frame, const struct pay
 	put(&cursor, frame->head, frame->head_len);
 	put_payload(&cursor, payload);
 	use(to, n, bytes);
+	to->burst_frames = 0;
 	to->counters.received++;
 	return true;
 }
@@ -338,6 +339,8 @@ static void send(struct net_link *from, unsigned count, unsigned writable)
 	} else {
 		from->counters.sent++;
 		from->counters.bytes += frame->len;
+		from->burst_frames++;
+		from->burst_bytes += frame->len;
 		route(sw, from, &payload);
 	}
 }
@@ -369,6 +372,18 @@ void net_flush(struct net_switch *sw)
 		sw->card->flush(sw->card->self);
 }
 
+/* Is it sending one frame after the other? Then it is looked at again after a pause, and then for all of them, instead
+ * of being told to ring for each. */
+static bool in_burst(struct net_link *link)
+{
+	bool burst = link->burst_frames >= NET_BURST_FRAMES || link->burst_bytes >= NET_BURST_BYTES;
+
+	link->burst_bytes = 0;
+	if (burst)
+		link->burst_frames = 0;
+	return burst;
+}
+
 static uint64_t serve(struct net_link *link, uint64_t now)
 {
 	struct devq_chain chain = { .segs = link->sw->segs, .max = NET_TX_SEGS };
@@ -379,6 +394,8 @@ static uint64_t serve(struct net_link *link, uint64_t now)
 		if (ready > now)
 			return ready;
 		if (!vdev_pop(&link->dev, NET_QUEUE_TX, &chain)) {
+			if (in_burst(link))
+				return now + NET_PAUSE;
 			if (!vdev_sleep(&link->dev, NET_QUEUE_TX))
 				return VDEV_IDLE;
 			continue;

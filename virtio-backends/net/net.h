@@ -36,6 +36,9 @@
 #define NET_TX_SEGS 64u /* of a frame that is sent */
 #define NET_RX_SEGS 20u /* of a buffer that is received into */
 #define NET_MERGE_MAX DEVQ_BATCH /* buffers of one frame */
+#define NET_BURST_FRAMES 8u
+#define NET_BURST_BYTES 32768u
+#define NET_PAUSE UINT64_C(300000) /* ns between two looks at a burst */
 #define NET_SPOOFS_LOGGED 8u	 /* of a link: a driver may go on for ever, but not fill the log */
 
 struct net_options {
@@ -68,6 +71,9 @@ struct net_link {
 	struct frame_rules rules;
 	struct bucket bucket;
 	struct net_counters counters;
+	/* What it has sent since it was sent something: who gets no answer waits for none. */
+	unsigned burst_frames;
+	uint64_t burst_bytes;
 	unsigned held;
 	struct net_buffer buffers[NET_MERGE_MAX];
 };

@@ -274,6 +274,69 @@ static void rate(void **state)
 	end();
 }
 
+static bool rang; /* the driver was to ring for the last frame */
+
+/* Sends a frame of link 0 or 1 to the other and has the switch look once; when it wants to look again. */
+static uint64_t one_more(unsigned from)
+{
+	struct drvq *q = &rigs[from].queues[1];
+	struct drvq_buf buf = { RIG_DATA, 12 + frame_len };
+	uint32_t written;
+	uint64_t wake;
+	void *token;
+
+	memcpy(rig_data(&rigs[from], 0), &hdr, 12);
+	memcpy(rig_data(&rigs[from], 12), frame, frame_len);
+	assert_true(drvq_add(q, &buf, 1, 0, NULL));
+	rang = drvq_should_kick(q);
+	wake = link_run(&rigs[from].link, rigs[from].now);
+	assert_int_equal(drvq_get(q, &token, &written), 1);
+	return wake;
+}
+
+static void answer(void)
+{
+	ip(1, 0, 17, 100);
+	assert_int_equal(one_more(1), VDEV_IDLE);
+	ip(0, 1, 17, 100);
+}
+
+/* Who sends one frame after the other and is sent none is not told to ring for each, and is not forgotten. */
+static void bursts(void **state)
+{
+	(void)state;
+	begin((struct net_options){ 0 }, TSO | MRG, TSO | MRG);
+	answer();
+	for (unsigned i = 0; i < 3 * NET_BURST_FRAMES; i++) { /* who is answered waits for it */
+		assert_int_equal(one_more(0), VDEV_IDLE);
+		assert_true(rang);
+		if (i % 4 == 3)
+			answer();
+	}
+	for (unsigned i = 1; i < NET_BURST_FRAMES; i++) {
+		assert_int_equal(one_more(0), VDEV_IDLE);
+		assert_true(rang);
+	}
+	assert_int_equal(one_more(0), rigs[0].now + NET_PAUSE);
+	assert_true(rang);
+	rigs[0].now += NET_PAUSE;
+	assert_int_equal(one_more(0), VDEV_IDLE); /* in the pause; with it the burst is over */
+	assert_false(rang);
+	assert_int_equal(one_more(0), VDEV_IDLE);
+	assert_true(rang);
+	answer();
+	tcp(0, 1, 60000); /* as much as many */
+	hdr.gso_type = NET_GSO_TCPV4;
+	hdr.gso_size = 1448;
+	assert_int_equal(one_more(0), rigs[0].now + NET_PAUSE);
+	rigs[0].now += NET_PAUSE;
+	assert_int_equal(link_run(&rigs[0].link, rigs[0].now), VDEV_IDLE); /* nothing came */
+	ip(0, 1, 17, 100);
+	(void)one_more(0);
+	assert_true(rang);
+	end();
+}
+
 static void options(void **state)
 {
 	struct net_options o = { .mac = { 2, 0, 0, 0, 0, 9 } };
@@ -318,6 +381,7 @@ int main(void)
 		cmocka_unit_test(not_merged),
 		cmocka_unit_test(successor),
 		cmocka_unit_test(rate),
+		cmocka_unit_test(bursts),
 		cmocka_unit_test(options),
 	};
 
