@@ -86,7 +86,7 @@ def kills_linux(system):
 @case
 def kills_linux_process(system):
     """Only its process is killed: the VM powers off, and both begin anew."""
-    run = "rfblkd & p=$!; sleep 0.5; kill -9 $p"
+    run = "rfblkd > /tmp/o & p=$!; until grep -q serves /tmp/o; do sleep 0.1; done; sleep 0.1; kill -9 $p"
     nothing_lost(on_linux(system, run, on_exit="restart", lives=1, writes=100), 1)
     system.said(r"disk .*powered off")
 
