@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 # What it is called -> what a test prints of it; all that is found in one test is added up.
 COUNTS = {
     "cases": re.compile(r"^(\d+) cases: |^\[  PASSED  \] (\d+) test|^Ran (\d+) tests? in", re.MULTILINE),
-    "calls": re.compile(r"\b(\d+) calls in \d+ episodes"),
+    "calls": re.compile(r"\b(\d+) calls (?:in \d+ episodes|and \d+ accesses)"),
     "states": re.compile(r"\b(\d+) (?:distinct states|whole states compared)"),
     "instructions": re.compile(r"\b(\d+) instructions\b"),
     "seeds": re.compile(r"^(\d+) seeds, failed", re.MULTILINE),

@@ -106,9 +106,9 @@ def table(paths):
                 flaws[flaw] = flaws.get(flaw, 0) + n
             for row, counts in part["rows"].items():
                 rows[int(row)] = [a + b for a, b in zip(rows.get(int(row), [0] * len(counts)), counts)]
-        print(f"{way}: {sums['calls']:,} hypercalls of {sums['lives']:,} attackers, {sums['died']:,} of them stopped for what "
-              f"they did; {sums['boots']:,} boots, {sums['insns']:,} instructions, {sums['rounds']:,} rounds of the victim, "
-              f"{sums['seconds'] / 3600:.2f} hours; seeds "
+        print(f"{way}: {sums['calls']:,} hypercalls of {sums['lives']:,} attackers, {sums['died']:,} of them stopped "
+              f"for what they did; {sums['boots']:,} boots, {sums['insns']:,} instructions, {sums['rounds']:,} rounds "
+              f"of the victim, {sums['seconds'] / 3600:.2f} hours; seeds "
               + ", ".join(f"{part['first_seed']} to {part['next_seed'] - 1}" for part in parts)
               + "; boots ended by QEMU: " + (", ".join(f"{n} by {what}" for what, n in flaws.items()) or "none"))
     findings = [finding for record in records for finding in record["findings"]]

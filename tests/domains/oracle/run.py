@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The reference model (tests/model) as an oracle for the kernel that runs in QEMU: driver.c makes random steps on both.
 
-    run.py --build DIR [--cpus 1] [--icount] [--seed 1] [--boots 2] [--steps 10000] [--plant result|state] [--verbose]
+    run.py --build DIR [--cpus 1] [--icount] [--seed 1] [--boots 2] [--steps 10000]
+           [--plant result|state] [--verbose]
 
-Each boot is an episode with a seed of its own. A divergence is shown with its seed, its step and the steps before it; with
---icount it is booted again and must come out the same. With --plant the driver spoils a result, or does on the side what
-the model does not know of: the run is good if that is found at that step, or when the whole state is compared next.
+Each boot is an episode with a seed of its own. A divergence is shown with its seed, its step and the steps before
+it; with --icount it is booted again and must come out the same. With --plant the driver spoils a result, or does on
+the side what the model does not know of: the run is good if that is found at that step, or when the whole state is
+compared next.
 """
 
 import argparse
@@ -57,7 +59,8 @@ def show(result, problems, options, seed):
     where = diverged(result)
     shown = [line for line in result.kernel.splitlines() if line.startswith("#   ")]
     print(*shown[-12:], sep="\n")
-    print(f"DIVERGENCE seed {where[0]} step {where[1]}: {where[2]}" if where else "the machine ended", *problems, sep="\n    ")
+    print(f"DIVERGENCE seed {where[0]} step {where[1]}: {where[2]}" if where else "the machine ended", *problems,
+          sep="\n    ")
     print(f"replay: run.py{' --icount' if options.icount else ''} --cpus {options.cpus} --seed {seed} --boots 1 "
           f"--steps {options.steps}")
 
@@ -98,9 +101,9 @@ def run(options, image):
         return True
     histogram(rows)
     seconds = time.monotonic() - begin
-    print(f"seeds {options.seed} to {options.seed + options.boots - 1}: {sums['calls']} calls and {sums['accesses']} accesses, "
-          f"{sums['puppets']} of them by other domains, {sums['away']} that did not come back at once, {sums['states']} whole "
-          f"states compared, {seconds:.1f} s: kernel and model agree")
+    print(f"seeds {options.seed} to {options.seed + options.boots - 1}: {sums['calls']} calls and {sums['accesses']} "
+          f"accesses, {sums['puppets']} of them by other domains, {sums['away']} that did not come back at once, "
+          f"{sums['states']} whole states compared, {seconds:.1f} s: kernel and model agree")
     if options.steps * options.boots >= 5000 and not (sums["puppets"] * 4 > sums["calls"] and sums["away"]):
         print("too tame: other domains have done too little")
         return False
