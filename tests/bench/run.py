@@ -4,7 +4,8 @@
 
 Same bzImage, same initramfs, `-icount shift=0,sleep=off -smp 1`: one TSC tick is one executed
 instruction of the whole machine. The counting plugin adds CR3 loads per operation. The microkernel is the
-release build; the column "assertions on" is the one of everyday.
+release build; the column "assertions on" is the one of everyday. "fused" is a VM with user_kernel = "fused" in the
+release build, never mixed with the others, whose roots are split.
 Usage: run.py --build DIR [--only NAME] [--output FILE]
 """
 import argparse
@@ -84,10 +85,10 @@ def plugin(build, options=""):
     return (f"{library}{options}",) if library.exists() else ()
 
 
-def native_machine(build, plugins):
+def native_machine(build, plugins, icount=True):
     return qemu.Machine(
         kernel=build / "linux" / "arch" / "x86" / "boot" / "bzImage",
-        image=build / "images" / "bench.cpio", mem=1024, icount=True, append=NATIVE_APPEND,
+        image=build / "images" / "bench.cpio", mem=1024, icount=icount, append=NATIVE_APPEND,
         plugins=plugins)
 
 
@@ -95,16 +96,19 @@ def native(build):
     return parse("native", boot("native", native_machine(build, plugin(build)), build))
 
 
-def guest_machine(build, kernel, plugins):
+def guest_machine(build, kernel, plugins, user_kernel="split", icount=True):
     manifest_path = ROOT / "tests" / "bench" / "bench.toml"
     manifest = image.parse(manifest_path)
-    return qemu.Machine(kernel=kernel, image=image.make(manifest_path, manifest, 1024),
-                        mem=1024, icount=True, append="headless panic=exit", plugins=plugins)
+    for domain in manifest.domains:
+        if domain.kind == "linux":
+            domain.user_kernel = user_kernel
+    packed = image.make(manifest_path.with_stem(f"bench-{user_kernel}"), manifest, 1024)
+    return qemu.Machine(kernel=kernel, image=packed, mem=1024, icount=icount, append="headless panic=exit", plugins=plugins)
 
 
-def guest(build, kernel):
-    name = kernel.stem
-    return parse(name, boot(name, guest_machine(build, kernel, plugin(build)), build))
+def guest(build, kernel, user_kernel="split"):
+    name = kernel.stem if user_kernel == "split" else f"{kernel.stem}-{user_kernel}"
+    return parse(name, boot(name, guest_machine(build, kernel, plugin(build), user_kernel), build))
 
 
 def boot_domains(build, kernel, name, plugins):
@@ -159,20 +163,20 @@ def number(value):
     return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def both(plain, inside, key, whats):
-    """`native / VM` times per operation of what the plugin counted, summed over whats."""
+def each(key, whats, *results):
+    """`native / VM ...` times per operation of what the plugin counted, summed over whats."""
     return " / ".join(f"{sum(r.events[key][what] for what in whats):.1f}" if key in r.events else "–"
-                      for r in (plain, inside))
+                      for r in results)
 
 
 def ratio(cost, native_cost):
     return f"{cost / native_cost:.2f}" if cost else "–"
 
 
-def table(plain, release, debug, only):
+def table(plain, release, debug, fused, only):
     lines = ["| operation | native | Ringfence | ratio | assertions on | Xen PV ratio | in the microkernel "
-             "| CR3 loads | SYSCALL + IRET |",
-             "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
+             "| CR3 loads | SYSCALL + IRET | fused | ratio, fused | CR3 loads, fused |",
+             "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for key, cost in plain.cost.items():
         if only and key != only:
             continue
@@ -181,8 +185,10 @@ def table(plain, release, debug, only):
         hole = release.events.get(key, {}).get("hole")
         lines.append(f"| {key} | {number(cost)} | {number(here)} | {ratio(here, cost)} | "
                      f"{ratio(debug.cost.get(key), cost)} | {f'{xen:.2f}' if xen else '–'} | {number(hole)} | "
-                     f"{both(plain, release, key, ['cr3'])} | "
-                     f"{both(plain, release, key, ['syscall', 'iret'])} |")
+                     f"{each(key, ['cr3'], plain, release)} | "
+                     f"{each(key, ['syscall', 'iret'], plain, release)} | "
+                     f"{number(fused.cost.get(key))} | {ratio(fused.cost.get(key), cost)} | "
+                     f"{each(key, ['cr3'], fused)} |")
     return lines
 
 
@@ -212,14 +218,16 @@ def main():
                              f"known: {', '.join((*plain.cost, *DISK_ROWS, *network.ROWS))}")
         print("bench: Linux in a VM, release and debug ...", file=sys.stderr, flush=True)
         release, debug = (guest(options.build, kernel) for kernel in kernels)
+        print("bench: Linux in a VM, fused roots ...", file=sys.stderr, flush=True)
+        fused = guest(options.build, kernels[0], "fused")
         print("bench: newlib domains ...", file=sys.stderr, flush=True)
         pairs = [] if options.only else [domains(options.build, kernel) for kernel in kernels]
         more = [] if options.only else disks(options.build, None) + networks(options.build, None)
     except BenchError as error:
         sys.exit(f"bench: {error}")
-    lines = ["Instructions of the whole machine per operation (QEMU TCG, icount); the last two columns",
-             "are times per operation, native / Ringfence.", ""]
-    lines += table(plain, release, debug, options.only)
+    lines = ["Instructions of the whole machine per operation (QEMU TCG, icount); CR3 loads and SYSCALL + IRET",
+             "are times per operation, native / Ringfence; the last three columns are of a VM with fused roots.", ""]
+    lines += table(plain, release, debug, fused, options.only)
     if pairs:
         lines += domain_table(*pairs)
     text = "\n".join(lines + more) + "\n"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`bench`: builds, then hands over to tests/bench: run.py measures and prints the table, profile.py shows where
-the instructions of one row go."""
+the instructions of one row go, wall.py takes the time."""
 
 import subprocess
 import sys
@@ -9,6 +9,7 @@ from . import build, paths, status, ui
 
 PROGRAM = paths.ROOT / "tests" / "bench" / "run.py"
 PROFILE = PROGRAM.with_name("profile.py")
+WALL = PROGRAM.with_name("wall.py")
 
 
 def main(options):
@@ -19,8 +20,10 @@ def main(options):
         command = [sys.executable, "-B", str(PROFILE), "--build", str(paths.BUILD), options.profile]
         return subprocess.run(command, check=False).returncode and status.FAILED
     command = [sys.executable, "-B", str(PROGRAM), "--build", str(paths.BUILD)]
-    if options.only:
+    if options.only and not options.wall:
         command += ["--only", options.only]
+    if options.wall:
+        command[2] = str(WALL)
     if options.output:
         command += ["--output", options.output]
     return subprocess.run(command, check=False).returncode and status.FAILED

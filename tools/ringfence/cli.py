@@ -95,6 +95,7 @@ def _parser():
     bench = commands.add_parser("bench", help="measure a VM against native Linux")
     bench.add_argument("--only", metavar="NAME", help="one row of the table")
     bench.add_argument("--output", metavar="FILE", help="write the table (Markdown) to FILE")
+    bench.add_argument("--wall", action="store_true", help="instead: wall time under plain TCG, split and fused")
     bench.add_argument("--profile", metavar="NAME", help="instead: where the instructions of this row go, by function")
     gdb = commands.add_parser("gdb", help="boot and attach the debugger")
     gdb.add_argument("domain", nargs="?", metavar="DOMAIN",
