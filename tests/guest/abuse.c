@@ -188,20 +188,27 @@ static void nothing_at(unsigned long at)
 	}
 }
 
-static void hypervisor_and_kernel_addresses(void)
+static void hypervisor_addresses(void)
 {
 	static const unsigned long places[] = {
 		USER_TOP, 0x800000000000ul, 0xffff7ffffffffff8ul,	/* the end and the gap */
 		0xffff800000000000ul, 0xffff870000000000ul, 0xffff870000100000ul, 0xffff870000101000ul,
 		0xffff87fffffffff8ul,					/* the hypervisor's hole */
-		0xffff888000000000ul, 0xffffffff81000000ul, 0xffffffffff5ff000ul,
-		0xfffffffffffffff0ul,					/* the kernel */
 	};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		nothing_at(places[i]);
 	for (unsigned int i = 0; i < gt_rounds(100); i++)
 		nothing_at(0xffff800000000000ul + (gt_mix(i) & 0x7fffffffff8ul));
+}
+
+static void kernel_addresses(void)
+{
+	static const unsigned long places[] = { 0xffff888000000000ul, 0xffffffff81000000ul, 0xffffffffff5ff000ul,
+						0xfffffffffffffff0ul };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		nothing_at(places[i]);
 }
 
 /*
@@ -480,8 +487,9 @@ ROOM(abuse,
 	{ "every_gate", every_gate, 0 },
 	{ "every_selector", every_selector, GT_LONG },
 	{ "far_returns", far_returns, 0 },
-	{ "hypervisor_and_kernel_addresses", hypervisor_and_kernel_addresses, 0 },
-	{ "kernel_doors", kernel_doors, 0 },
+	{ "hypervisor_addresses", hypervisor_addresses, 0 },
+	{ "kernel_addresses", kernel_addresses, GT_KERNEL },
+	{ "kernel_doors", kernel_doors, GT_KERNEL },
 	{ "bases_not_canonical", bases_not_canonical, 0 },
 	{ "syscall_in_the_last_bytes", syscall_in_the_last_bytes, 0 },
 	{ "instructions_of_noise", instructions_of_noise, 0 },

@@ -29,6 +29,8 @@
 #define GT_LONG 1u	/* left out of the quick set */
 #define GT_LAST 2u	/* runs after all other cases: may leave the machine short of memory */
 
+#define GT_KERNEL 4u	/* about being kept from the kernel's memory: left out where nobody is */
+
 struct test_case {
 	const char *name;
 	void (*run)(void);

@@ -2,7 +2,7 @@
 /*
  * main.c - runs the cases one after the other and prints the verdicts as KTAP.
  *
- *	guesttest [vm] [quick] [scale=N] [only=PREFIX] [skip=PREFIX]
+ *	guesttest [vm] [quick] [fused] [scale=N] [only=PREFIX] [skip=PREFIX]
  *
  * Every case gets a process group of its own, which is killed when the case ends, and a watchdog
  * in the guest's own time. The plan counts exactly the cases that run.
@@ -26,7 +26,7 @@ static const struct room rooms[] = {
 bool gt_vm;
 unsigned int gt_scale = 1;
 
-static bool quick;
+static bool quick, fused;
 static const char *only, *leave_out;
 
 static bool starts_with(const char *text, const char *prefix)
@@ -39,6 +39,8 @@ static bool selected(const char *name, const struct test_case *c, bool last)
 	if (last != !!(c->flags & GT_LAST))
 		return false;
 	if (quick && (c->flags & GT_LONG))
+		return false;
+	if (fused && (c->flags & GT_KERNEL))
 		return false;
 	if (leave_out && starts_with(name, leave_out))
 		return false;
@@ -127,6 +129,8 @@ static void parse(int argc, char **argv)
 			gt_vm = true;
 		else if (strcmp(argv[i], "quick") == 0)
 			quick = true;
+		else if (strcmp(argv[i], "fused") == 0)
+			fused = true;
 		else if (starts_with(argv[i], "scale="))
 			gt_scale = (unsigned int)atoi(argv[i] + 6);
 		else if (starts_with(argv[i], "only="))
