@@ -207,8 +207,6 @@ static inline void settle(struct runq *rq, struct vcpu *v, enum fate fate)
 		return;
 	}
 	switch (fate) {
-	case FATE_RUN:
-		break;
 	case FATE_BLOCK:
 		if (v->wait_deadline != PV_FOREVER)
 			timer_update(v);
@@ -230,6 +228,7 @@ static inline void settle(struct runq *rq, struct vcpu *v, enum fate fate)
 	case FATE_PARK:
 		v->parked = true;
 		/* falls through */
+	case FATE_RUN: /* above */
 	case FATE_MOVE:
 		atomic_store_release(&v->state, (u32)VCPU_RUNNABLE);
 		break;

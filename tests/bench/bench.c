@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -230,10 +231,46 @@ static void fork_and_wait(int exec)
 		die("waitpid");
 }
 
+/* The call alone, of a parent that has written to PAGES pages: the child does not run before it is over. */
+static void bench_big_fork(void)
+{
+	enum { PAGES = 1000 };
+	char *area = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct sched_param first = { .sched_priority = 1 }, none = { .sched_priority = 0 };
+	uint64_t samples[REPS];
+	pid_t pid;
+
+	if (area == MAP_FAILED)
+		die("mmap");
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first))
+		die("sched_setscheduler");
+	madvise(area, PAGES * 4096, MADV_NOHUGEPAGE);
+	for (unsigned i = 0; i < REPS; i++) {
+		touch(area, PAGES * 4096);
+		samples[i] = ticks();
+		MARK(0x52460000 + 2 * 17);
+		pid = fork();
+		if (pid < 0)
+			die("fork");
+		if (!pid)
+			_exit(0);
+		MARK(0x52460001 + 2 * 17);
+		samples[i] = ticks() - samples[i];
+		if (waitpid(pid, NULL, 0) != pid)
+			die("waitpid");
+	}
+	if (sched_setscheduler(0, SCHED_OTHER, &none))
+		die("sched_setscheduler");
+	printf("BENCH-ID 17 fork_1000_pages 1\n");
+	report("fork_1000_pages", samples, 1);
+	munmap(area, PAGES * 4096);
+}
+
 static void bench_processes(void)
 {
 	MEASURE(6, "fork_exit", 20, fork_and_wait(0));
 	MEASURE(7, "fork_exec", 20, fork_and_wait(1));
+	bench_big_fork();
 }
 
 static void bench_memory(void)

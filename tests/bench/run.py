@@ -159,6 +159,16 @@ def networks(build, only):
             *network.table(rows, only)]
 
 
+def crossings(build):
+    """Lines of the table of what enters the microkernel; [] without the plugin."""
+    import crossings as table_of  # it imports this file
+    if not plugin(build):
+        return []
+    print("bench: ways into the microkernel ...", file=sys.stderr, flush=True)
+    return ["", "Times per operation in a VM, release.", "",
+            *table_of.table(table_of.measure(build, build / "kernel" / RELEASE))]
+
+
 def number(value):
     return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
@@ -205,6 +215,9 @@ def main():
     options = parser.parse_args()
     kernels = [options.build / "kernel" / name for name in (RELEASE, DEBUG)]
     try:
+        if options.only == "crossings":
+            print("\n".join(crossings(options.build)[1:]))
+            return
         if options.only == "disks" or options.only in DISK_ROWS:
             print("\n".join(disks(options.build, None if options.only == "disks" else options.only)[1:]))
             return
@@ -215,14 +228,15 @@ def main():
         plain = native(options.build)
         if options.only and options.only not in plain.cost:
             raise BenchError(f"there is no operation '{options.only}'; "
-                             f"known: {', '.join((*plain.cost, *DISK_ROWS, *network.ROWS))}")
+                             f"known: {', '.join((*plain.cost, 'crossings', 'disks', *DISK_ROWS, *network.ROWS))}")
         print("bench: Linux in a VM, release and debug ...", file=sys.stderr, flush=True)
         release, debug = (guest(options.build, kernel) for kernel in kernels)
         print("bench: Linux in a VM, fused roots ...", file=sys.stderr, flush=True)
         fused = guest(options.build, kernels[0], "fused")
         print("bench: newlib domains ...", file=sys.stderr, flush=True)
         pairs = [] if options.only else [domains(options.build, kernel) for kernel in kernels]
-        more = [] if options.only else disks(options.build, None) + networks(options.build, None)
+        more = [] if options.only else \
+            crossings(options.build) + disks(options.build, None) + networks(options.build, None)
     except BenchError as error:
         sys.exit(f"bench: {error}")
     lines = ["Instructions of the whole machine per operation (QEMU TCG, icount); CR3 loads and SYSCALL + IRET",

@@ -7,6 +7,8 @@
  *       the instructions executed at its addresses, and how often its first instruction was. Assembly labels
  *       are functions too, so that the calls tell why the kernel was entered: guest_syscall, guest_trap_entry,
  *       hc_*, mm_guest_fault, arch_irq_dispatch.
+ *   PROFILE-MARK n
+ *       into QEMU's own log, if that has `-d plugin`: marker n was passed; even numbers start a stretch.
  *   PROFILE-OTHER id insns=N
  *       the rest of the stretch: below the first name, which is user mode's.
  *
@@ -51,8 +53,11 @@ static void print_stretch(unsigned int id)
 static void at_mark(unsigned int cpu, void *data)
 {
 	unsigned int mark = (unsigned int)(uintptr_t)data;
+	char line[32];
 
 	(void)cpu;
+	snprintf(line, sizeof(line), "PROFILE-MARK %u\n", mark);
+	qemu_plugin_outs(line);
 	if (mark & 1)
 		print_stretch(mark / 2);
 	else
