@@ -191,3 +191,74 @@ PV_DRIVER_TEST(send_running_event, "PVABI-SND-005.1", PARTS(spin_and_answer, sen
 {
 	pair_run(CPU_1, CPU_0);
 }
+
+/* ---- four domains of different weights that want one CPU, for a second ---- */
+
+#define SHARERS 4
+#define PERIOD_NS (SHARERS * 5000000ull) /* a slice of 5 ms for each */
+#define PERIODS_MAX 4
+
+/* Looks at the clock all the time: a gap is a wait. */
+static void want_cpu(void)
+{
+	u64 last, now, longest = 0;
+
+	while (!__atomic_load_n(&share->word[0], __ATOMIC_ACQUIRE))
+		__asm__ volatile("pause" ::: "memory");
+	for (last = clock_ns(); !__atomic_load_n(&share->word[1], __ATOMIC_ACQUIRE); last = now) {
+		now = clock_ns();
+		if (now - last > longest)
+			longest = now - last;
+	}
+	share->word[2] = longest;
+}
+
+static void read_run_times(struct child *const *c, u64 *run_ns)
+{
+	struct pv_dom_status status;
+
+	for (u32 i = 0; i < SHARERS; i++) {
+		child_status(c[i], &status);
+		run_ns[i] = status.run_ns;
+	}
+}
+
+static void tell_all(struct child *const *c, u32 word)
+{
+	for (u32 i = 0; i < SHARERS; i++)
+		__atomic_store_n(&c[i]->share->word[word], 1, __ATOMIC_RELEASE);
+}
+
+PV_DRIVER_TEST(fair_shares, "PVABI-SCH-004.1", PARTS(want_cpu))
+{
+	static const u64 weights[SHARERS] = { 128, 256, 384, 512 };
+	u64 before[SHARERS], after[SHARERS], ran = 0, weight = 0;
+	struct child *c[SHARERS];
+
+	for (u32 i = 0; i < SHARERS; i++) {
+		c[i] = child_make(0);
+		CHECK_OK(OP(SCHED_CTL, SET_WEIGHT, c[i]->dom, weights[i]));
+		weight += weights[i];
+	}
+	for (u32 i = 0; i < SHARERS; i++)
+		child_start(c[i]);
+	sleep_ms(100);
+	tell_all(c, 0);
+	read_run_times(c, before);
+	sleep_ms(1000);
+	read_run_times(c, after);
+	tell_all(c, 1);
+	for (u32 i = 0; i < SHARERS; i++) {
+		child_expect_pass(c[i]);
+		ran += after[i] - before[i];
+	}
+	for (u32 i = 0; i < SHARERS; i++) {
+		u64 is = (after[i] - before[i]) * 10000 / ran, ought = weights[i] * 10000 / weight;
+		u64 waited = c[i]->share->word[2];
+
+		abi_note("SHARE weight %llu share %llu of %llu longest_wait_us %llu", (unsigned long long)weights[i],
+			 (unsigned long long)is, (unsigned long long)ought, (unsigned long long)(waited / 1000));
+		CHECK(is * 100 >= ought * 98 && is * 100 <= ought * 102);
+		CHECK(waited <= PERIODS_MAX * PERIOD_NS);
+	}
+}

@@ -113,7 +113,7 @@ def guest(build, kernel, user_kernel="split"):
 
 def boot_domains(build, kernel, name, plugins):
     """The log of one operation between two newlib domains; each has a boot of its own."""
-    case, cpus = DOMAIN_OPERATIONS[name]
+    case, cpus = DOMAIN_OPERATIONS.get(name, (name, 1))
     machine = qemu.Machine(kernel=kernel, image=build / "images" / "bench-domains.img", icount=True,
                            append=f"panic=exit abi.case={case}", cpus=cpus, plugins=plugins)
     return boot(f"domains-{name}-{kernel.stem}", machine, build)
