@@ -425,6 +425,82 @@ static void test_messages(void **state)
 	assert_int_equal(table[59], 1);
 }
 
+/* One message, by the capability alone, whose data lies behind an address of one word or two. */
+static void test_one_message(void **state)
+{
+	const struct pci_fn *fn;
+	(void)state;
+
+	for (u32 wide = 0; wide <= 1; wide++) {
+		setup(NULL);
+		put(at(DEV), MSIX + 4, 7, 4, 0); /* no use of its table */
+		put(at(DEV), MSI + 2, wide ? 0x81 : 0x01, 2, 0x71);
+		memset(at(DEV)->writable + MSI + 4, 0xff, 12);
+		pci_init();
+		fn = pci_find(DEV);
+		assert_int_equal(fn->vectors, 1);
+		pci_msi_route(fn, 0, 0x123fee00ff0, 0x4321);
+		assert_int_equal(pci_read(fn, MSI + 4, 4), 0xfee00ff0);
+		assert_int_equal(pci_read(fn, MSI + 8, 4), wide ? 0x123 : 0x4321);
+		assert_int_equal(pci_read(fn, MSI + 12, 4), wide ? 0x4321 : 0);
+		assert_int_equal(pci_read(fn, MSI + 2, 2) & 0x71, 1);
+		assert_int_equal(pci_read(fn, 4, 2) & 0x400, 0x400); /* no INTx beside it */
+		pci_msi_mask(fn, 0, true);
+		assert_int_equal(pci_read(fn, MSI + 2, 2) & 0x71, 0);
+	}
+}
+
+/* A capability says how long it is: one that reaches out of the page ends with it. */
+static void test_vendor_found(void **state)
+{
+	static const struct {
+		u8 at, length;
+	} shapes[] = { { 0xc0, 0 }, { 0xc0, 4 }, { 0xc0, 9 }, { 0xf0, 0x10 }, { 0xf0, 0xff }, { 0xfc, 0xff } };
+	(void)state;
+
+	for (u32 i = 0; i < ARRAY_SIZE(shapes); i++) {
+		u32 first = shapes[i].at + 4u, end = shapes[i].at + shapes[i].length;
+
+		setup(NULL);
+		put(at(BEHIND), 0x06, 0x10, 2, 0);
+		put(at(BEHIND), 0x34, shapes[i].at, 1, 0);
+		put(at(BEHIND), shapes[i].at, 9u | (u32)shapes[i].length << 16, 4, 0);
+		pci_init();
+		for (u32 off = 0; off < 256; off++)
+			assert_int_equal(pci_find(BEHIND)->vendor_caps[off / 8] >> off % 8 & 1,
+					 off >= first && off < end);
+	}
+}
+
+/* Ports that firmware has given no place; a table of which the device says that it lies among them. */
+static void test_ports_without_place(void **state)
+{
+	(void)state;
+	put(at(DEV), 0x1c, 1, 4, 0xffe0);
+	put(at(DEV), MSIX + 4, 3, 4, 0);
+	pci_init();
+	check_bar(3, 0, 0, 0);
+	assert_int_equal(pci_find(DEV)->msix, 0);
+}
+
+/* Requests keep their sender's name behind ports of PCI Express, and behind nothing else. */
+static void test_who_hides(void **state)
+{
+	(void)state;
+	for (u8 type = 1; type < 16; type++) {
+		setup(NULL);
+		put(at(PORT), 0x06, 0x10, 2, 0);
+		put(at(PORT), PCIE + 2, (u32)type << 4, 2, 0);
+		pci_init();
+		assert_int_equal(pci_find(BEHIND)->hidden, type < 4 || type > 6);
+	}
+	setup(NULL);
+	add_bridge(OLD_BEHIND + 8, 3, 4); /* a port, but behind the old bridge */
+	add(0x300, 0x3, 0x010000, 0);
+	pci_init();
+	assert_true(pci_find(0x300)->hidden);
+}
+
 /* A bridge that names its own bus: nothing is found twice. */
 static void test_leads_back(void **state)
 {
@@ -450,6 +526,10 @@ int main(void)
 		cmocka_unit_test_setup(test_vendor_write, setup),
 		cmocka_unit_test_setup(test_reset, setup),
 		cmocka_unit_test_setup(test_messages, setup),
+		cmocka_unit_test_setup(test_one_message, setup),
+		cmocka_unit_test_setup(test_vendor_found, setup),
+		cmocka_unit_test_setup(test_ports_without_place, setup),
+		cmocka_unit_test_setup(test_who_hides, setup),
 		cmocka_unit_test_setup(test_leads_back, setup),
 	};
 
