@@ -195,10 +195,33 @@ static void test_format(void **state)
 	FORMAT("ab   |  abc|ab", "%-5s|%5s|%.2s", "ab", "abc", "abc");
 	FORMAT("(null)|-00|000|%k|%", odd, NULL, "-", "");
 	FORMAT("-05 -5   |", "%03d %-5d|", -5, -5);
+	odd = "%-05d|%-05d|%04d|%04s";
+	FORMAT("-5   |5    |0005|0000", odd, -5, 5, 5, "");
 	FORMAT("1 2 3 4 5 6 7 8 a", "%d %u %lu %ld %d %u %ld %lu %x", 1, 2u, 3ul, 4l, 5, 6u, 7l, 8ul, 10u);
 	assert_int_equal(str_format(NULL, 0, "%d", 5), 0);
 	assert_int_equal(str_format(small, sizeof(small), "%s", "too long"), 4);
 	assert_string_equal(small, "too ");
+}
+
+/* What does not fit is cut, wherever it would have come from, and nothing behind the buffer is touched. */
+static void test_format_cut(void **state)
+{
+	char text[24], whole[24];
+
+	(void)state;
+	(void)str_format(whole, sizeof(whole), "ab%s%3s|%lx%d", "cd", "e", 0x1ful, -7);
+	assert_string_equal(whole, "abcd  e|1f-7");
+	for (size_t n = 0; n <= sizeof(text); n++) {
+		size_t want = n > strlen(whole) ? strlen(whole) : n ? n - 1 : 0;
+
+		memset(text, 'z', sizeof(text));
+		assert_int_equal(str_format(text, n, "ab%s%3s|%lx%d", "cd", "e", 0x1ful, -7), want);
+		assert_memory_equal(text, whole, want);
+		for (size_t i = n; i < sizeof(text); i++)
+			assert_int_equal(text[i], 'z');
+		if (n)
+			assert_int_equal(text[want], '\0');
+	}
 }
 
 /* A recent processor with everything; the tests take things away. */
@@ -245,6 +268,15 @@ static void test_cpu_features(void **state)
 	cpu_features_decide(&f, &v);
 	assert_false(f.x87_pointers_stay);
 
+	v = modern("GenuineIntel");
+	v.l1.ecx &= ~(1u << 28); /* the operating system may save AVX, which is not there */
+	v.l7.ecx |= 1u << 22;	 /* RDPID without RDTSCP */
+	cpu_features_decide(&f, &v);
+	assert_true(f.xsave && !f.avx && f.tsc_aux);
+	assert_int_equal(f.xcr0, 3);
+	assert_int_equal(f.xsave_size, 576);
+
+	v = modern("AuthenticAMD");
 	str_set(v.hypervisor, sizeof(v.hypervisor), "TCGTCGTCGTCG");
 	cpu_features_decide(&f, &v);
 	assert_true(f.tcg && !f.kvm);
@@ -288,6 +320,7 @@ int main(void)
 		cmocka_unit_test_setup(test_modules, setup),
 		cmocka_unit_test_setup(test_cmdline, setup),
 		cmocka_unit_test_setup(test_format, setup),
+		cmocka_unit_test_setup(test_format_cut, setup),
 		cmocka_unit_test_setup(test_cpu_features, setup),
 		cmocka_unit_test_setup(test_cpu_features_oldest, setup),
 	};

@@ -159,7 +159,8 @@ static void test_state_leaves(void **state)
 
 /* ---- the console ---- */
 
-static bool uart_there, uart_hangs;
+static bool uart_there, uart_hangs, uart_dies; /* dies: with the next CR */
+static u32 uart_slow, uart_busy;	       /* so often it is asked in vain behind a character; still */
 static u8 uart_scratch;
 static char serial[4096];
 static u32 nr_serial;
@@ -170,7 +171,7 @@ static bool in_board(u16 port, u32 width, u32 *value)
 	if (port == UART + 7 && uart_there)
 		*value = uart_scratch;
 	else if (port == UART + 5 && uart_there)
-		*value = uart_hangs ? 0 : 0x20;
+		*value = uart_hangs || (uart_busy && uart_busy--) ? 0 : 0x20;
 	else if (port == 0x64)
 		*value = 2;
 	else
@@ -183,6 +184,10 @@ static void out_board(u16 port, u32 width, u32 value)
 	(void)width;
 	if (port == UART + 7)
 		uart_scratch = (u8)value;
+	if (port == UART) {
+		uart_busy = uart_slow;
+		uart_hangs |= uart_dies && value == '\r';
+	}
 	if (port == UART)
 		serial[nr_serial++ % sizeof(serial)] = (char)value;
 }
@@ -226,7 +231,8 @@ static int setup(void **state)
 	memset(&v, 0, sizeof(v));
 	board_on_in = in_board;
 	board_on_out = out_board;
-	uart_there = uart_hangs = false;
+	uart_there = uart_hangs = uart_dies = false;
+	uart_slow = uart_busy = 0;
 	nr_serial = nmis = 0;
 	memset(serial, 0, sizeof(serial));
 	now = 0;
@@ -263,6 +269,23 @@ static void test_serial_line(void **state)
 	nr_serial = 0;
 	say("e");
 	assert_int_equal(nr_serial, 0);
+}
+
+/* A line that needs its time between two characters of one newline, and one that is gone between them. */
+static void test_slow_serial_line(void **state)
+{
+	(void)state;
+	uart_there = true;
+	arch_console_init();
+	nr_serial = 0;
+	uart_slow = 7;
+	say("a\nb\n");
+	assert_int_equal(nr_serial, 6);
+	assert_memory_equal(serial, "a\r\nb\r\n", 6);
+	uart_dies = true;
+	uart_slow = uart_busy = 0;
+	say("c\nd");
+	assert_int_equal(arch_uart_port(), 0);
 }
 
 static void scrolls(void)
@@ -422,6 +445,7 @@ int main(void)
 		cmocka_unit_test_setup(test_own_leaves, setup),
 		cmocka_unit_test_setup(test_state_leaves, setup),
 		cmocka_unit_test_setup(test_serial_line, setup),
+		cmocka_unit_test_setup(test_slow_serial_line, setup),
 		cmocka_unit_test_setup(test_power_off, setup),
 		cmocka_unit_test_setup(test_restart, setup),
 		cmocka_unit_test_setup(test_stop_the_others, setup),

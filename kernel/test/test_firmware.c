@@ -79,6 +79,31 @@ static void put32(u64 at, u32 value)
 	memcpy(host_ram + at, &value, 4);
 }
 
+/* ---- the kernel's first memory ---- */
+
+/* The first hole that is large enough once it is aligned; what is handed out is zeroed, and never again. */
+static void test_first_memory(void **state)
+{
+	(void)state;
+	memset(host_ram, 0xaa, RAM);
+	boot_add_range(0x10000, PAGE_SIZE, BOOT_MEM_USABLE);
+	boot_add_range(0x23000, 0xe000, BOOT_MEM_USABLE); /* 0x30000 is in it, with a page behind it */
+	boot_add_range(0x50000, 0x20000, BOOT_MEM_USABLE);
+	assert_int_equal(boot_mem_alloc(2 * PAGE_SIZE, 0x10000), 0x50000);
+	for (u32 i = 0; i < 2 * PAGE_SIZE; i++)
+		assert_int_equal(host_ram[0x50000 + i], 0);
+	assert_int_equal((u8)host_ram[0x52000], 0xaa);
+	assert_int_equal(boot_mem_alloc(1, 1), 0x10000);
+	assert_int_equal(boot_mem_alloc(PAGE_SIZE + 1, PAGE_SIZE), 0x23000);
+	assert_int_equal(boot_mem_alloc(PAGE_SIZE, 0x10000), 0x30000);
+	assert_int_equal(boot_mem_alloc(0x1e000, PAGE_SIZE), 0x52000);
+	assert_int_equal(boot_mem_alloc(0xb000, PAGE_SIZE), 0x25000);
+	if (!setjmp(on_panic)) {
+		(void)boot_mem_alloc(PAGE_SIZE, PAGE_SIZE);
+		fail_msg("there was memory left");
+	}
+}
+
 /* ---- multiboot2 ---- */
 
 #define INFO 0x10000u
@@ -429,6 +454,7 @@ static void acpi_bad(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_first_memory, setup),
 		cmocka_unit_test_setup(mb2_good, setup),
 		cmocka_unit_test_setup(mb2_bad, setup),
 		cmocka_unit_test_setup(acpi_good, setup),

@@ -184,6 +184,7 @@ static void test_stack(void **state)
 	(void)state;
 	assert_int_equal(printed(0), 0);
 	assert_int_equal(printed(0x12345678), 0);
+	assert_int_equal(printed(~0ull - 15), 0); /* above all stacks */
 	assert_int_equal(printed((u64)stack + 4), 0);
 	assert_int_equal(printed((u64)&stack[FRAMES] - 8), 0); /* half of it is there */
 	assert_int_equal(printed(chain(3, 0, 0)), 3);
