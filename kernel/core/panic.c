@@ -46,8 +46,6 @@ static void panic_enter(void)
 
 static void __noreturn panic_tail(const struct cpu_regs *regs)
 {
-	if (regs)
-		arch_print_regs(regs);
 	arch_print_backtrace(regs);
 	trace_dump_last();
 	log_raw("---- end of panic ----\n");
@@ -81,5 +79,6 @@ void panic_regs(const struct cpu_regs *regs, const char *fmt, ...)
 	va_start(ap, fmt);
 	panic_reason(fmt, ap);
 	va_end(ap);
+	arch_print_regs(regs);
 	panic_tail(regs);
 }

@@ -10,10 +10,12 @@
 #include "arch.h"
 #include "boot_info.h"
 #include "compiler.h"
+#include "cpu.h"
 #include "init.h"
 #include "log.h"
 #include "panic.h"
 #include "string.h"
+#include "trace.h"
 
 #define TIMER_STEP_NS 5000000ull
 
@@ -61,6 +63,15 @@ static void test_assert(void)
 	ASSERT(ticks == 1);
 }
 
+/* A chain of frames that leads out of the kernel's text and then out of what is mapped: a panic follows neither. */
+static void test_frames(void)
+{
+	u64 frame[2] = { this_cpu()->stack_top + 8, PAGE_SIZE }; /* the guard page; the low half, which is guests' */
+
+	trace(TRACE_IRQ, 0x123, 0x456); /* which the panic tells as well */
+	__asm__ volatile("mov %0, %%rbp; ud2" ::"r"(frame) : "memory");
+}
+
 /* Far enough: the boot tests look at the way up to here. */
 static void test_up(void)
 {
@@ -104,6 +115,7 @@ static const struct {
 	{ "exec", test_exec_data },
 	{ "stack", test_stack },
 	{ "assert", test_assert },
+	{ "frames", test_frames },
 	{ "timer", test_timer },
 	{ "doors", boot_test_doors },
 	{ "poweroff", arch_poweroff },
@@ -119,4 +131,5 @@ void boot_test(void)
 	for (u32 i = 0; i < ARRAY_SIZE(tests); i++)
 		if (!strcmp(name, tests[i].name))
 			tests[i].run();
+	panic("boottest: '%s' is no test, or one that came back", name);
 }

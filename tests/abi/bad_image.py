@@ -65,6 +65,7 @@ def endings():
         "heap-512K": (dies, 256, "rootmem=512K: want a size", "panic=exit rootmem=512K"),
         "heap-letters": (dies, 256, "rootmem=64:M: want a size", "panic=exit rootmem=64:M"),
         "heap-slash": (dies, 256, "rootmem=64/: want a size", "panic=exit rootmem=64/"),
+        "heap-too-long": (dies, 256, "rootmem=999999999999G: want a size", "panic=exit rootmem=999999999999G"),
         "heap-huge": (dies, 256, heap.replace("%d", r"1\d{5}"), "panic=exit rootmem=99999999999G", status.INIT),
     }
 

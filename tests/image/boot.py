@@ -22,9 +22,9 @@ OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 UP, PANIC, HANGS = 1, 255, None  # exit status: debug-exit 0, panic=exit, stops without exit
 
 
-def case(expect, status, machine="q35", cpus=1, mem=256, boottest="up", cpu=CPU, via="pvh", extra=()):
+def case(expect, status, machine="q35", cpus=1, mem=256, boottest="up", cpu=CPU, via="pvh", panic="panic=exit"):
     return {"expect": expect, "status": status, "machine": machine, "cpus": cpus, "mem": mem,
-            "boottest": boottest, "cpu": cpu, "via": via, "extra": list(extra)}
+            "boottest": boottest, "cpu": cpu, "via": via, "panic": panic}
 
 
 def all_cases():
@@ -57,6 +57,11 @@ def all_cases():
         cases[f"panic-{test}"] = case([rf"PANIC on CPU 0: {reason}", rf"{name}\+0x",
                                        "" if test == "stack" else trace, r"end of panic"],
                                       PANIC, cpus=2, boottest=test)
+    cases["panic-frames"] = case([r"PANIC on CPU 0: ", r"test_frames\+0x", r"\n +0*fff \?\+0x0\n", r" irq 123 456\n",
+                                  r"end of panic"], PANIC, boottest="frames")
+    for name, panic in (("nothing-said", ""), ("other", "panic=other")):
+        cases[f"panic-{name}"] = case([r"PANIC on CPU 0: boottest: 'nothing' is no test", r"end of panic"], HANGS,
+                                      cpus=2, boottest="nothing", panic=panic)
     cases["timer"] = case([r"timer: 20 of 20"], UP, boottest="timer")
     cases["doors"] = case([r"doors: 240\n"], UP, boottest="doors")
     cases["poweroff"] = case([r"kernel up"], 0, boottest="poweroff")
@@ -65,7 +70,7 @@ def all_cases():
 
 
 def boot_args(c, args, work):
-    cmdline = f"panic=exit boottest={c['boottest']}"
+    cmdline = f"{c['panic']} boottest={c['boottest']}"
     if c["via"] == "pvh":
         return ["-kernel", args.kernel, "-append", cmdline]
     iso, module = f"{work}/k.iso", f"{work}/module"
@@ -113,7 +118,7 @@ def run_case(name, c, args):
                "-m", str(c["mem"]), "-smp", str(c["cpus"]), "-nodefaults", "-display", "none",
                "-no-reboot", "-serial", "none", "-debugcon", f"file:{log}",
                "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-               *boot_args(c, args, work), *c["extra"]]
+               *boot_args(c, args, work)]
         status = watch(cmd, log, c, args.timeout)
         text = said(log)
     wrong = [f"missing in the log: {e}" for e in c["expect"] if not re.search(e, text)]

@@ -151,7 +151,7 @@ i64 arch_seg_ctl(struct vcpu *v, u64 op, u64 a, u64 b, u64 c)
 		(void)load_tls(v);
 		return 0;
 	case PV_SEG_CTL_LOAD_GS:
-		return b || c ? -PV_EINVAL : seg_load_gs(a);
+		return seg_load_gs(a); /* hc_seg_ctl() has seen that b and c are 0 */
 	case PV_SEG_CTL_SET_CPUNODE:
 		if (c || !descriptor_is_safe(a) || b > 0xffffffff)
 			return -PV_EINVAL;

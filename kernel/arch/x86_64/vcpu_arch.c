@@ -57,9 +57,10 @@ void arch_vcpu_init(struct vcpu *v)
 	v->mode = MODE_KERNEL;
 }
 
+/* Only where there is XSAVE. */
 static inline void set_xcr0(struct loaded *l, u64 value)
 {
-	if (likely(l->xcr0 == value) || !cpu_features.xsave)
+	if (likely(l->xcr0 == value))
 		return;
 	xsetbv(0, value);
 	l->xcr0 = value;
@@ -118,8 +119,7 @@ void arch_vcpu_switch(struct vcpu *from, struct vcpu *to)
 	}
 	cpu->current = to;
 	if (!to) {
-		if (read_cr3() != kernel_root_paddr)
-			write_cr3(kernel_root_paddr);
+		write_cr3(kernel_root_paddr);
 		return;
 	}
 	/* Now and not on the way out: from's space may be freed as soon as another CPU runs from. */
@@ -127,7 +127,8 @@ void arch_vcpu_switch(struct vcpu *from, struct vcpu *to)
 	cpu->tss->rsp[0] = (u64)&to->regs + REGS_SIZE;
 	ioports_load(to->dom, l); /* may have been given while its state stayed here */
 	if (l->resident == to && atomic_load_relaxed(&to->fpu_cpu) == cpu->id) {
-		set_xcr0(l, to->xcr0);
+		if (likely(cpu_features.xsave))
+			set_xcr0(l, to->xcr0);
 		return;
 	}
 	seg_load(to, l);

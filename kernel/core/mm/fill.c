@@ -179,10 +179,10 @@ static void note_splinter(struct domain *dom, struct aspace *as, vaddr_t va)
 		as->splintered = true;
 }
 
-/* Can one large leaf stand for the 2 MiB around va? */
+/* Can one large leaf stand for the 2 MiB around va, which are part of a large page of the guest's? */
 static bool large_fits(const struct mm *mm, const struct xlate *x)
 {
-	return x->shift >= 21 && (gfn_leaf_entry(mm, x->gfn) & GFN_LEAF_CONTIG);
+	return gfn_leaf_entry(mm, x->gfn) & GFN_LEAF_CONTIG;
 }
 
 static enum fill_status install_far(struct domain *dom, struct aspace *as, int view, vaddr_t va,

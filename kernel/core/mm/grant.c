@@ -69,11 +69,13 @@ static struct grant *grant_at(const struct domain *owner, u64 index)
 	return &owner->grant_pages[page][index % GRANTS_PER_PAGE];
 }
 
+/* NULL: the grant of this generation is gone. A capability or a record names it, hence there is its page. */
 static struct grant *grant_find(const struct domain *owner, u32 index, u32 gen)
 {
 	struct grant *g = grant_at(owner, index);
 
-	return g && g->state != GRANT_FREE && g->gen == gen ? g : NULL;
+	ASSERT(g);
+	return g->state != GRANT_FREE && g->gen == gen ? g : NULL;
 }
 
 static struct grant_map *record_at(const struct domain *holder, u32 index)
