@@ -14,6 +14,7 @@
 #include "console.h"
 
 #include "counters.h"
+#include "domain_impl.h"
 #include "host.h"
 #include "mm.h"
 #include "port.h"
@@ -188,6 +189,116 @@ static void pausing(void **state)
 	(void)world_destroy(dom->self);
 }
 
+/* A pause more than can be counted is refused; each that was granted has to be taken back. */
+static void paused_too_often(void **state)
+{
+	struct domain *dom;
+	int err;
+
+	(void)state;
+	dom = world_child(root, "paused", &err);
+	for (u32 i = 0; i < PAUSE_MAX; i++)
+		assert_int_equal(domain_pause(dom), 0);
+	assert_int_equal(domain_pause(dom), -PV_ESTATE);
+	assert_int_equal(dom->pause_count, PAUSE_MAX);
+	for (u32 i = 0; i < PAUSE_MAX; i++) {
+		assert_false(domain_may_run(dom));
+		assert_int_equal(domain_unpause(dom), 0);
+	}
+	assert_true(domain_may_run(dom));
+	(void)world_destroy(dom->self);
+}
+
+/* Quota is a promise that memory may not keep: with every number of frames too few creation fails as a whole. */
+static void no_frames(void **state)
+{
+	static mfn_t taken[MIB(32) / PAGE_SIZE];
+	const struct pv_dom_create args = { .name = "root", .mem_pages = 16, .kmem_pages = 64, .max_vcpus = 1,
+					    .weight = 1 };
+	struct pv_counters before, after;
+	u64 quota = root->mm.mem_quota;
+	struct domain *dom = NULL;
+	u32 n = 0, left = 0;
+	int err;
+
+	(void)state;
+	while ((taken[n] = frame_alloc()))
+		n++;
+	before = snapshot();
+	assert_int_equal(domain_create(NULL, &args, &dom), -PV_ENOMEM); /* a root domain has nobody's quota */
+	after = snapshot();
+	assert_same(&before, &after);
+	dom = NULL;
+	for (; !dom && left < 64; left++) {
+		dom = world_child_sized(root, 16, 64, &err);
+		if (dom)
+			break;
+		assert_int_equal(err, -PV_ENOMEM);
+		after = snapshot();
+		assert_same(&before, &after);
+		assert_int_equal(root->mm.mem_quota, quota);
+		frame_free(taken[--n]);
+		before = snapshot();
+	}
+	assert_true(left > 1);
+	assert_non_null(dom);
+	while (n)
+		frame_free(taken[--n]);
+	(void)world_destroy(dom->self);
+	assert_int_equal(root->mm.mem_quota, quota);
+}
+
+/* A child that has left the table already, but still holds its quota: that goes to root, not to a parent that ends. */
+static void leaving_child(void **state)
+{
+	struct domain_ref child, parent, other;
+	struct domain *dom;
+	u64 quota;
+	int err;
+
+	(void)state;
+	dom = world_child_sized(root, 300, 64, &err);
+	parent = dom->self;
+	dom = world_child_sized(dom, 100, 50, &err);
+	child = dom->self;
+	other = world_child_sized(root, 30, 64, &err)->self;
+	while (domain_lookup(child) || domain_lookup(other)) {
+		if (domain_lookup(child))
+			assert_int_equal(domain_destroy_step(child), -PV_EAGAIN);
+		if (domain_lookup(other))
+			assert_int_equal(domain_destroy_step(other), -PV_EAGAIN);
+		host_enter_guest();
+		host_leave_guest();
+	}
+	assert_int_equal(domain_destroy_step(parent), -PV_EAGAIN); /* marked */
+	quota = root->mm.mem_quota;
+	(void)world_destroy(other); /* no child of it: its parent is who it was */
+	assert_int_equal(root->mm.mem_quota, quota + 94);
+	quota += 94;
+	(void)world_destroy(child);
+	assert_int_equal(root->mm.mem_quota, quota + 150);
+	(void)world_destroy(parent);
+	assert_int_equal(root->mm.mem_quota, quota + 150 + 150 + 64);
+}
+
+/* Frames that were set aside for large pages when the domain ended go back as well, in steps. */
+static void set_aside(void **state)
+{
+	u64 quota = root->mm.mem_quota, frames;
+	struct domain *dom;
+	int err;
+
+	(void)state;
+	(void)world_destroy(world_child(root, "first", &err)->self);
+	frames = frame_free_count();
+	dom = world_child_sized(root, 2000, 64, &err);
+	assert_true(mem_populate(dom, 512, 1024) > 0);
+	assert_true(dom->mm.resv_count > 400);
+	(void)world_destroy(dom->self);
+	assert_int_equal(frame_free_count(), frames);
+	assert_int_equal(root->mm.mem_quota, quota);
+}
+
 /* Two CPUs work on one domain in turn; each step is one of the stages. */
 static void two_destroyers(void **state)
 {
@@ -242,6 +353,39 @@ static void not_before_all_left(void **state)
 	host_be(0);
 	(void)world_destroy(ref);
 	assert_null(domain_lookup(ref));
+}
+
+/* Each way to end is told once, with its name, to the log and to who asks. */
+static void reasons(void **state)
+{
+	static const struct {
+		u32 reason;
+		const char *name;
+	} all[] = {
+		{ PV_REASON_NONE, "none" },	    { PV_REASON_POWEROFF, "power off" },
+		{ PV_REASON_REBOOT, "reboot" },	    { PV_REASON_PANIC, "panic" },
+		{ PV_REASON_HALT, "halt" },	    { PV_REASON_FAULT, "unhandled exception" },
+		{ PV_REASON_DOUBLE_FAULT, "double fault" }, { PV_REASON_KMEM, "out of kernel memory" },
+	};
+	(void)state;
+
+	for (u32 i = 0; i < ARRAY_SIZE(all); i++) {
+		struct pv_dom_status s;
+		struct domain *dom;
+		int err;
+
+		dom = world_child(root, "ends", &err);
+		domain_shutdown(dom, all[i].reason, 3, 0x1000, 0x2000);
+		domain_shutdown(dom, PV_REASON_NONE, 9, 9, 9); /* it has ended already */
+		domain_status(dom, &s);
+		assert_int_equal(s.state, PV_DOM_SHUTDOWN);
+		assert_int_equal(s.reason, all[i].reason);
+		assert_int_equal(s.code, 3);
+		assert_int_equal(s.fault_rip, 0x2000);
+		assert_string_equal(domain_reason_name(s.reason), all[i].name);
+		(void)world_destroy(dom->self);
+	}
+	assert_string_equal(domain_reason_name(99), "unknown");
 }
 
 static void status_adds_up(void **state)
@@ -317,8 +461,13 @@ int main(void)
 		cmocka_unit_test_setup(orphans, setup),
 		cmocka_unit_test_setup(end_in_the_middle, setup),
 		cmocka_unit_test_setup(pausing, setup),
+		cmocka_unit_test_setup(paused_too_often, setup),
+		cmocka_unit_test_setup(no_frames, setup),
+		cmocka_unit_test_setup(leaving_child, setup),
+		cmocka_unit_test_setup(set_aside, setup),
 		cmocka_unit_test_setup(two_destroyers, setup),
 		cmocka_unit_test_setup(not_before_all_left, setup),
+		cmocka_unit_test_setup(reasons, setup),
 		cmocka_unit_test_setup(status_adds_up, setup),
 		cmocka_unit_test_setup(console, setup),
 		cmocka_unit_test_setup(console_limit, setup),

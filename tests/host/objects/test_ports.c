@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * test_ports.c - event ports and interrupt lines; the random walk at the end compares every state
+ * test_ports.c - event ports; the random walk at the end compares every state
  * with a model that is a table of plain integers.
  */
 #include <setjmp.h>
@@ -340,57 +340,27 @@ static void close_gives_up(void **state)
 	assert_int_equal(port_close(a, port_a), 0);
 }
 
-static void edge_line(void **state)
+/* Who has no vCPU yet has nowhere to keep an event: nothing is sent, and nothing breaks. */
+static void nobody_there(void **state)
 {
-	u64 p = alloc(a), q = alloc(a);
-	i64 key = irq_claim(4);
+	struct domain *c;
+	u64 pa = alloc(a), pc;
+	u32 events;
+	int err;
 
 	(void)state;
-	assert_int_equal(key, 4);
-	assert_int_equal(irq_claim(4), -PV_EBUSY);
-	assert_true(irq_line_exists(WORLD_LINES - 1));
-	assert_false(irq_line_exists(WORLD_LINES));
-	assert_int_equal(port_bind_irq(a, p, (u32)key), 0);
-	assert_int_equal(port_bind_irq(a, q, (u32)key), -PV_EBUSY);
-	world_interrupt(4);
-	assert_true(world_take_event(a, (u32)p));
-	assert_false(world_masked[4]);
-	world_interrupt(4);
-	assert_true(world_take_event(a, (u32)p));
-	assert_int_equal(port_eoi(a, p), 0);
-	assert_int_equal(port_eoi(a, q), -PV_ESTATE);
-	assert_int_equal(port_close(a, p), 0);
-	assert_true(world_masked[4]);
-	irq_cap_put((u32)key);
-	assert_int_equal(irq_claim(4), 4);
-	irq_cap_put(4);
-}
-
-static void level_line(void **state)
-{
-	u64 p = alloc(a);
-	i64 key = irq_claim(9);
-
-	(void)state;
-	assert_int_equal(port_bind_irq(a, p, (u32)key), 0);
-	world_interrupt(9);
-	assert_true(world_take_event(a, (u32)p));
-	assert_true(world_masked[9]);
-	world_interrupt(9);
-	assert_false(world_take_event(a, (u32)p)); /* until it is served */
-	assert_int_equal(port_eoi(a, p), 0);
-	assert_false(world_masked[9]);
-	world_interrupt(9);
-	assert_true(world_take_event(a, (u32)p));
-	irq_cap_put((u32)key);
-	assert_int_equal(irq_claim(9), -PV_EBUSY); /* no capability, but bound */
-	(void)world_destroy(a->self);
-	assert_true(world_masked[9]);
-	assert_int_equal(irq_claim(9), 9);
-	irq_cap_put(9);
-	assert_int_equal(irq_claim(0), 2); /* ISA 0 is wired to GSI 2 */
-	assert_int_equal(irq_claim(2), -PV_EBUSY);
-	irq_cap_put(2);
+	c = world_child_sized(root, 16, 64, &err);
+	pc = alloc(c);
+	assert_int_equal(port_connect(a, pa, c, pc), 0);
+	events = world_events;
+	assert_int_equal(port_send(a, pa), 0);
+	assert_int_equal(world_events, events);
+	world_vcpu(c, 0);
+	assert_int_equal(port_send(a, pa), 0);
+	assert_int_equal(world_events, events + 1);
+	assert_true(world_take_event(c, (u32)pc));
+	(void)world_destroy(c->self);
+	assert_int_equal(port_send(a, pa), -PV_EDEAD);
 }
 
 /* ---- a random walk beside a model ---- */
@@ -552,8 +522,7 @@ int main(void)
 		cmocka_unit_test_setup(close_gives_up, setup),
 		cmocka_unit_test_setup(end_meanwhile, setup),
 		cmocka_unit_test_setup(end_is_bounded, setup),
-		cmocka_unit_test_setup(edge_line, setup),
-		cmocka_unit_test_setup(level_line, setup),
+		cmocka_unit_test_setup(nobody_there, setup),
 		cmocka_unit_test_setup(random_walk, setup),
 	};
 

@@ -33,6 +33,8 @@ bool world_masked[WORLD_LINES], world_routed[WORLD_LINES];
 static u8 line_vector[WORLD_LINES];
 static vector_handler_t handlers[256];
 bool world_root_died;
+u32 world_lines, world_isa_gsi;
+bool world_no_route;
 
 /* ---- vCPUs and scheduling ---- */
 
@@ -118,12 +120,12 @@ bool world_take_event(const struct domain *dom, u32 port)
 
 u32 ioapic_nr_gsi(void)
 {
-	return WORLD_LINES;
+	return world_lines;
 }
 
 struct irq_line ioapic_isa_line(u8 isa_irq)
 {
-	return (struct irq_line){ .gsi = isa_irq == 0 ? 2 : isa_irq, .level = isa_irq == 9 };
+	return (struct irq_line){ .gsi = isa_irq == 0 ? world_isa_gsi : isa_irq, .level = isa_irq == 9 };
 }
 
 int ioapic_route(u32 gsi, u8 vector, u32 dest, bool level, bool active_low, bool masked)
@@ -131,6 +133,8 @@ int ioapic_route(u32 gsi, u8 vector, u32 dest, bool level, bool active_low, bool
 	(void)dest;
 	(void)level;
 	(void)active_low;
+	if (world_no_route)
+		return -1;
 	line_vector[gsi] = vector;
 	world_routed[gsi] = true;
 	world_masked[gsi] = masked;
@@ -156,6 +160,16 @@ void world_interrupt(u32 line)
 {
 	if (world_routed[line] && !world_masked[line])
 		handlers[line_vector[line]](line_vector[line]);
+}
+
+u8 world_vector_of(u32 line)
+{
+	return line_vector[line];
+}
+
+void world_vector(u8 vector)
+{
+	handlers[vector](vector);
 }
 
 /* ---- the rest ---- */
@@ -209,6 +223,9 @@ struct domain *world_start(u64 ram_bytes)
 	memset(world_log, 0, sizeof(world_log));
 	memset(levels, 0, sizeof(levels));
 	log_used = 0;
+	world_lines = WORLD_LINES;
+	world_isa_gsi = 2;
+	world_no_route = false;
 	host_machine_init(ram_bytes, 2, "");
 	for (u32 i = 0; i < MAX_DOMAINS; i++)
 		domain_slot_free((struct domain_ref){ i, 0 });

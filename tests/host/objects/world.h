@@ -25,6 +25,10 @@ extern char world_log[65536]; /* what domains wrote */
 extern bool world_masked[WORLD_LINES]; /* lines of the interrupt controller */
 extern bool world_routed[WORLD_LINES];
 void world_interrupt(u32 line); /* the device asserts it */
+u8 world_vector_of(u32 line);	/* by which it was routed last */
+void world_vector(u8 vector);	/* comes, masked or not: it was on its way */
+extern u32 world_lines, world_isa_gsi; /* how many the controllers say they have; where ISA interrupt 0 is wired */
+extern bool world_no_route;	/* the controllers have no room left */
 extern bool world_root_died;
 
 #endif
