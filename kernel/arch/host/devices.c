@@ -166,9 +166,11 @@ u64 clock_wall_ns(void)
 	return clock_now_ns();
 }
 
+u16 host_uart_port = 0x3f8;
+
 u16 arch_uart_port(void)
 {
-	return 0x3f8;
+	return host_uart_port;
 }
 
 u64 host_shown;

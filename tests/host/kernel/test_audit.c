@@ -178,6 +178,139 @@ static void test_fused(void **state)
 	host_fused = false;
 }
 
+#define GRACE_MS 1000 /* how long a guest may take to flush, at least; events count as well */
+
+/* So many events that each leaf there is has been looked at, while so much time passes. */
+static void look(u64 ms)
+{
+	for (u32 i = 0; i < 20000; i++) {
+		host_ns += i % 20 ? 0 : ms * 1000;
+		host_event(v);
+	}
+}
+
+/* Forgetting the leaves of one half takes back no suspicion of the other. */
+static void test_halves(void **state)
+{
+	gfn_t root;
+	(void)state;
+
+	for (u32 kernel = 0; kernel <= 1; kernel++)
+		for (u32 flush_kernel = 0; flush_kernel <= 1; flush_kernel++) {
+			vaddr_t va = kernel ? KERNEL_VA : 0x1000;
+
+			start_audited();
+			root = new_root();
+			guest_map(&guest, root, va, DATA, kernel ? KRW : RW);
+			load(root, 0);
+			assert_int_equal(aspace_ctl(v, PV_AS_CTL_SET_KERNEL_ROOT, root << 12), 0);
+			(void)touch(va, HOST_WRITE);
+			*guest_entry(&guest, root, va, 12) &= ~PTE_W;
+			look(0);
+			assert_int_equal(dom->mm.audit_findings, 0);
+			assert_int_equal(aspace_flush(v, PV_FOREVER, 0, 0, flush_kernel ? PV_FLUSH_KERNEL : 0), 0);
+			look(2 * GRACE_MS);
+			assert_int_equal(dom->mm.audit_findings > 0, kernel != flush_kernel);
+			host_domain_free(dom);
+			mm_audit_enabled = false;
+		}
+}
+
+/* Nor does a range beside a page take back what is suspected of it. */
+static void test_ranges_beside(void **state)
+{
+	static const struct {
+		vaddr_t start, end;
+		bool forgotten;
+	} ranges[] = {
+		{ 0x4000, 0x5000, false }, { 0x6000, 0x7000, false }, { 0x5000, 0x6000, true }, { 0, 0x200000, true },
+	};
+	gfn_t root;
+	(void)state;
+
+	for (u32 i = 0; i < ARRAY_SIZE(ranges); i++) {
+		start_audited();
+		root = new_root();
+		guest_map(&guest, root, 0x5000, DATA, RW);
+		load(root, 0);
+		(void)touch(0x5000, HOST_WRITE);
+		*guest_entry(&guest, root, 0x5000, 12) = 0;
+		look(0);
+		assert_int_equal(aspace_flush(v, PV_FOREVER, ranges[i].start, ranges[i].end, 0), 0);
+		look(2 * GRACE_MS);
+		assert_int_equal(dom->mm.audit_findings == 0, ranges[i].forgotten);
+		host_domain_free(dom);
+		mm_audit_enabled = false;
+	}
+}
+
+/* A page that its user lost, and that the kernel's own access has taken from the user's view since. */
+static void test_hidden_since(void **state)
+{
+	gfn_t root;
+	(void)state;
+
+	start_audited();
+	root = new_root();
+	guest_map(&guest, root, 0x1000, DATA, RW);
+	load(root, 0);
+	(void)touch(0x1000, HOST_WRITE);
+	guest_map(&guest, root, 0x1000, DATA, KRW);
+	look(GRACE_MS / 2);
+	arch_flush_tlb();
+	spin_lock(&dom->mm.lock);
+	*leaf_find(dom, v->as, VIEW_USER, 0x1000, &(u8){ 0 }) = 0; /* as a fault of the kernel's does */
+	spin_unlock(&dom->mm.lock);
+	look(2 * GRACE_MS);
+	assert_int_equal(dom->mm.audit_findings, 0);
+	host_domain_free(dom);
+	mm_audit_enabled = false;
+}
+
+/* Another wrong leaf in the place of one is as young as it is. */
+static void test_another_suspect(void **state)
+{
+	gfn_t root;
+	u64 *leaf;
+	u8 shift;
+	(void)state;
+
+	start_audited();
+	root = new_root();
+	guest_map(&guest, root, 0x1000, DATA, RW);
+	load(root, 0);
+	(void)touch(0x1000, HOST_WRITE);
+	*guest_entry(&guest, root, 0x1000, 12) = 0;
+	look(GRACE_MS * 3 / 4);
+	leaf = leaf_find(dom, v->as, VIEW_USER, 0x1000, &shift);
+	*leaf = (*leaf & ~PTE_ADDR) | ptr_to_paddr(guest_page(dom, DATA + 1));
+	look(GRACE_MS * 3 / 4);
+	assert_int_equal(dom->mm.audit_findings, 0);
+	look(GRACE_MS);
+	assert_true(dom->mm.audit_findings > 0);
+	host_domain_free(dom);
+	mm_audit_enabled = false;
+}
+
+/* A device's register is no frame that could be another's. */
+static void test_registers(void **state)
+{
+	gfn_t root;
+	u64 error;
+	(void)state;
+
+	start_audited();
+	root = new_root();
+	assert_int_equal(mem_map_io(dom, NPAGES + 8, 0xfe000, 1), 1);
+	guest_map(&guest, root, 0x1000, NPAGES + 8, RW | PTE_NX);
+	load(root, 0);
+	assert_int_equal(mm_guest_fault(v, 0x1000, 2, &error), FAULT_RESUME);
+	look(2 * GRACE_MS);
+	assert_int_equal(dom->mm.audit_findings, 0);
+	host_domain_free(dom);
+	mm_audit_enabled = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +319,11 @@ int main(void)
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_audit_of_mistakes),
 		cmocka_unit_test(test_fused),
+		cmocka_unit_test(test_halves),
+		cmocka_unit_test(test_ranges_beside),
+		cmocka_unit_test(test_hidden_since),
+		cmocka_unit_test(test_another_suspect),
+		cmocka_unit_test(test_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ static void of_the_processor(void **state)
 	assert_int_equal(CALL(v, MSR, PV_MSR_READ, 1ull << 32), -PV_ENOENT);
 	assert_int_equal(CALL(v, MSR, PV_MSR_READ, 0x10), -PV_ENOSYS);
 	assert_int_equal(CALL(c, MSR, PV_MSR_READ, 0x10), -PV_ESTATE);
+	assert_int_equal(CALL(c, MSR, PV_MSR_WRITE, 0x10, 5), -PV_ENOSYS); /* needs no place for an answer */
 	assert_int_equal(CALL(v, CPUID, 1ull << 32, 0), -PV_ERANGE);
 	assert_int_equal(CALL(v, CPUID, 0, 1ull << 32), -PV_ERANGE);
 	assert_int_equal(CALL(c, CPUID, 0, 0), -PV_ESTATE);
@@ -65,12 +66,16 @@ static void without_a_place(void **state)
 static void entries(void **state)
 {
 	struct domain *child;
-	u64 handle = child_run(&child, 0), bad = PV_HOLE_START;
+	static const u64 bads[] = { PV_HOLE_START, PV_HOLE_END - 1, 0x800000000000, PV_HOLE_START - 1 };
+	u64 handle = child_run(&child, 0);
 	struct vcpu *c = child->vcpus[0];
 	struct pv_entry entry;
 
 	(void)state;
-	for (u32 i = 0; i <= 5; i++) {
+	for (u32 n = 0; n < 5 * 4 + 1; n++) {
+		u64 bad = bads[n % 4];
+		u32 i = n / 4;
+
 		entry = (struct pv_entry){ .user_entry = i == 0 ? bad : 0x1000, .kernel_entry = i == 1 ? bad : 0x2000,
 					   .syscall_entry = i == 2 ? bad : 0x3000, .eretu = i == 3 ? bad : 0,
 					   .erets = i == 4 ? bad : 0 };
@@ -79,6 +84,10 @@ static void entries(void **state)
 		assert_int_equal(CALL(c, VCPU_SETUP, PV_VCPU_SETUP_SET_ENTRY), i < 5 ? -PV_EINVAL : 0);
 		assert_int_equal(c->kernel_entry, i < 5 ? 0 : 0x2000);
 	}
+	entry = (struct pv_entry){ PV_HOLE_END, PV_HOLE_END, PV_HOLE_END, PV_HOLE_END, PV_HOLE_END };
+	assert_true(whole_run(c));
+	memcpy(c->vcs->batch, &entry, sizeof(entry));
+	assert_int_equal(CALL(c, VCPU_SETUP, PV_VCPU_SETUP_SET_ENTRY), 0);
 	end(handle);
 }
 
@@ -102,9 +111,59 @@ static void registers(void **state)
 	gpr.root = (PV_MAX_GFN + 1ull) << PAGE_SHIFT;
 	memcpy(v->vcs->batch, &gpr, sizeof(gpr));
 	assert_int_equal(CALL(v, VCPU_REGS, PV_VCPU_REGS_SET, handle, 0), -PV_ERANGE);
-	gpr.root = 0x1001;
-	memcpy(v->vcs->batch, &gpr, sizeof(gpr));
-	assert_int_equal(CALL(v, VCPU_REGS, PV_VCPU_REGS_SET, handle, 0), -PV_EINVAL);
+	for (u64 root_gpa = 0x1000; root_gpa <= 0x1001; root_gpa++) { /* there is none in an explicit space */
+		gpr.root = root_gpa;
+		memcpy(v->vcs->batch, &gpr, sizeof(gpr));
+		assert_int_equal(CALL(v, VCPU_REGS, PV_VCPU_REGS_SET, handle, 0), -PV_EINVAL);
+	}
+	end(handle);
+}
+
+/* Code of a guest lies where a guest may have it. */
+static void where_code_may_be(void **state)
+{
+	static const struct {
+		u64 rip;
+		bool good;
+	} places[] = {
+		{ 0, true }, { 0x7fffffffffff, true }, { 0x800000000000, false }, { PV_HOLE_START - 1, false },
+		{ PV_HOLE_START, false }, { PV_HOLE_END - 1, false }, { PV_HOLE_END, true }, { ~0ull, true },
+	};
+	struct vcpu *v = root->vcpus[0];
+	struct domain *child;
+	u64 handle = child_make(&child);
+
+	(void)state;
+	for (u32 i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct pv_vcpu_gpr gpr = { .rip = places[i].rip, .root = PV_FOREVER };
+
+		assert_true(whole_run(v));
+		memcpy(v->vcs->batch, &gpr, sizeof(gpr));
+		assert_int_equal(CALL(v, VCPU_REGS, PV_VCPU_REGS_SET, handle, 0), places[i].good ? 0 : -PV_EINVAL);
+	}
+	end(handle);
+}
+
+/* A root is a whole page. */
+static void where_a_root_may_be(void **state)
+{
+	struct pv_dom_create args = { .name = "walked", .kind = PV_KIND_WALKED, .mem_pages = 64, .kmem_pages = 128,
+				      .max_vcpus = 1, .vtlb_tables = PV_VTLB_MAX, .weight = 256 };
+	struct pv_vcpu_gpr gpr = { .rip = 0x1000 };
+	struct vcpu *v = root->vcpus[0];
+	u64 handle;
+
+	(void)state;
+	assert_true(whole_run(v));
+	memcpy(v->vcs->batch, &args, sizeof(args));
+	handle = (u64)CALL(v, DOM_CREATE, whole_host_handle);
+	assert_int_equal(CALL(v, VCPU_CTL, PV_VCPU_CTL_CREATE, handle, 0), 0);
+	assert_int_equal(CALL(v, MEM_CTL, PV_MEM_CTL_POPULATE, handle, 0, 4), 4);
+	for (u64 root_gpa = 0x2000; root_gpa < 0x3000; root_gpa += 0x7ff) {
+		gpr.root = root_gpa;
+		memcpy(v->vcs->batch, &gpr, sizeof(gpr));
+		assert_int_equal(CALL(v, VCPU_REGS, PV_VCPU_REGS_SET, handle, 0), root_gpa % 0x1000 ? -PV_EINVAL : 0);
+	}
 	end(handle);
 }
 
@@ -213,6 +272,8 @@ int main(void)
 		cmocka_unit_test(without_a_place),
 		cmocka_unit_test(entries),
 		cmocka_unit_test(registers),
+		cmocka_unit_test(where_code_may_be),
+		cmocka_unit_test(where_a_root_may_be),
 		cmocka_unit_test(copy_of_a_line),
 		cmocka_unit_test(the_log),
 		cmocka_unit_test(said_by_and_by),

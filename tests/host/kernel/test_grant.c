@@ -184,6 +184,79 @@ static void test_big_and_many(void **state)
 	finish();
 }
 
+/* Both tables can be full: the grant's of its uses, after what is wrong with the place, and the holder's of its maps. */
+static void test_full(void **state)
+{
+	struct cap *c, *many[8];
+	u64 at = 1000;
+	i64 r = 0;
+	(void)state;
+
+	start(PV_KIND_EXPLICIT);
+	c = create(0, 1, PV_RIGHT_GRANT_READ);
+	for (u32 i = 0; i < GRANT_MAPS; i++)
+		assert_int_equal(grant_map(other, c, 10 + i, 1, false), 1);
+	assert_int_equal(grant_map(holder, c, 3, 1, false), -PV_EEXIST); /* a frame is there */
+	assert_int_equal(grant_map(holder, c, 100, 1, false), -PV_ENOSPC);
+	assert_int_equal(grant_unmap(other, 11, 1), 1);
+	assert_int_equal(grant_map(holder, c, 100, 1, false), 1);
+	assert_int_equal(grant_unmap(holder, 100, 1), 1);
+	while (r >= 0 && at < 2000) {
+		struct cap *next = create((at - 1000) / GRANT_MAPS % 500, 1, PV_RIGHT_GRANT_READ);
+
+		many[(at - 1000) / GRANT_MAPS % 8] = next;
+		for (u32 i = 0; i < GRANT_MAPS && r >= 0; i++)
+			r = grant_map(holder, next, at++, 1, false);
+	}
+	assert_int_equal(r, -PV_ENOSPC);
+	assert_true(at > 1100);
+	assert_non_null(many[0]);
+	assert_int_equal(grant_unmap(holder, 1000, 1), 1);
+	assert_int_equal(grant_map(holder, many[((at - 1001) / GRANT_MAPS) % 8], 1000, 1, false), 1);
+	finish();
+}
+
+/* What is left of a grant that was revoked goes by itself, not together with the one behind it. */
+static void test_dummies_before_another(void **state)
+{
+	struct cap *first, *second;
+	(void)state;
+
+	start(PV_KIND_EXPLICIT);
+	first = create(0, 2, PV_RIGHT_GRANT_READ);
+	second = create(8, 2, PV_RIGHT_GRANT_READ);
+	assert_int_equal(grant_map(holder, first, 100, 2, false), 2);
+	assert_int_equal(grant_map(holder, second, 102, 2, false), 2);
+	assert_int_equal(aspace_map(holder, 0x10000, 100, 4, PV_PROT_READ), 4);
+	while (grant_revoke(first) == -PV_EAGAIN)
+		;
+	assert_int_equal(grant_unmap(holder, 100, 4), 2);
+	expect_fault(0x10000, HOST_READ, 0);
+	assert_int_equal(touch(0x12000, HOST_READ), 8);
+	assert_int_equal(grant_unmap(holder, 102, 4), 2);
+	expect_fault(0x12000, HOST_READ, 0);
+	finish();
+}
+
+/* A holder whose vCPUs have gone, but not yet its memory: what it mapped can still be taken back. */
+static void test_holder_without_spaces(void **state)
+{
+	struct cap *c;
+	(void)state;
+
+	start(PV_KIND_WALKED);
+	c = create(0, 2, PV_RIGHT_GRANT_READ);
+	assert_int_equal(grant_map(holder, c, 100, 2, false), 2);
+	assert_int_equal(touch(100 << 12, HOST_READ), 0);
+	host_run(NULL);
+	mm_vcpu_exit(v);
+	assert_null(v->as);
+	while (grant_revoke(c) == -PV_EAGAIN)
+		;
+	assert_int_equal(grant_unmap(holder, 100, 2), 2);
+	finish();
+}
+
 static u64 touch_on(u32 cpu, gfn_t gfn, enum host_access how)
 {
 	u64 tag;
@@ -363,6 +436,9 @@ int main(void)
 		cmocka_unit_test(test_revoke),
 		cmocka_unit_test(test_in_between),
 		cmocka_unit_test(test_big_and_many),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_dummies_before_another),
+		cmocka_unit_test(test_holder_without_spaces),
 		cmocka_unit_test(test_other_cpu),
 		cmocka_unit_test(test_no_table),
 		cmocka_unit_test(test_deaths),

@@ -5,6 +5,8 @@
  */
 #include "walked.h"
 
+#include "arch_mmu.h"
+
 #define REGION 0x200000ull
 
 /* A root whose first pages are mapped, and a first access, after which the way to them is known. */
@@ -188,6 +190,73 @@ static void test_around(void **state)
 	host_domain_free(dom);
 }
 
+/* A hint fills its first page anew even if there is one, and of the others those that are absent. */
+static void test_hint_over(void **state)
+{
+	gfn_t root;
+	u64 fills;
+	(void)state;
+
+	start(1, 256, PV_VTLB_MAX);
+	root = known_root(RW);
+	assert_int_equal(touch(0x2000, HOST_READ), DATA + 2);
+	assert_int_equal(touch(0x3000, HOST_READ), DATA + 3);
+	guest_map(&guest, root, 0x2000, DATA + 20, RW);
+	guest_map(&guest, root, 0x3000, DATA + 30, RW);
+	guest_map(&guest, root, 0x4000, DATA + 4, RW);
+	fills = dom->fills;
+	mm_prefill(v, 0x2000, 4); /* 0x5000 was not accessed */
+	assert_int_equal(dom->fills, fills + 2);
+	arch_flush_tlb();
+	assert_int_equal(touch(0x2000, HOST_READ), DATA + 20);
+	assert_int_equal(touch(0x3000, HOST_READ), DATA + 3);
+	assert_int_equal(faults_at(0x4000), 0);
+	assert_int_equal(faults_at(0x5000), 1);
+	host_domain_free(dom);
+}
+
+/* A hint about tables that nobody has used is followed, but they are not remembered: nothing says who has. */
+static void test_hint_not_accessed(void **state)
+{
+	gfn_t root;
+	(void)state;
+
+	start(1, 256, PV_VTLB_MAX);
+	root = new_root();
+	for (u64 i = 0; i < 4; i++)
+		guest_map(&guest, root, i << 12, DATA + i, RW);
+	for (u32 level = 0; level < 2; level++) {
+		load(root, 0);
+		*guest_entry(&guest, root, 0, level ? 39 : 21) &= ~PTE_A;
+		mm_prefill(v, 0, 2);
+		assert_int_equal(*guest_entry(&guest, root, 0, level ? 39 : 21) & PTE_A, 0); /* a hint uses nothing */
+		assert_int_equal(faults_at(0x1000), 0);
+		assert_int_equal(touch(0x1000, HOST_READ), DATA + 1);
+		assert_int_equal(touch(0x3000, HOST_READ), DATA + 3);
+		assert_int_equal(*guest_entry(&guest, root, 0, level ? 39 : 21) & PTE_A, PTE_A);
+	}
+	host_domain_free(dom);
+}
+
+/* One page was told of, then a large one lies there: what there was of small ones goes. */
+static void test_large_over_small(void **state)
+{
+	struct levels_seen before;
+	gfn_t root;
+	(void)state;
+
+	start(1, 256, PV_VTLB_MAX);
+	root = known_root(RW);
+	assert_int_equal(touch(0x2000, HOST_WRITE), DATA + 2);
+	before = levels_now();
+	*guest_entry(&guest, root, 0, 21) = (DATA + 512) << 12 | RW | PTE_PS;
+	assert_int_equal(aspace_flush(v, root << 12, 0x7000, 0x8000, 0), 0);
+	assert_int_equal(touch(0x7000, HOST_WRITE), DATA + 512 + 7);
+	assert_int_equal(faults_at(0x1ff000), 0); /* one leaf for all */
+	assert_int_equal(levels_now().l[LVL_TABLES], before.l[LVL_TABLES] - 1);
+	host_domain_free(dom);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +267,9 @@ int main(void)
 		cmocka_unit_test(test_private_slot),
 		cmocka_unit_test(test_large_and_small),
 		cmocka_unit_test(test_around),
+		cmocka_unit_test(test_hint_over),
+		cmocka_unit_test(test_hint_not_accessed),
+		cmocka_unit_test(test_large_over_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

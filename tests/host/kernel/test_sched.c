@@ -245,6 +245,81 @@ static void two_deadlines(void **state)
 	end(ha);
 }
 
+static bool anything_pending(const struct vcpu *v)
+{
+	const struct pv_vcs *vcs = v->vcs;
+
+	return (vcs->pend[0] | vcs->pend[1] | vcs->pend[2] | vcs->pend[3]) != 0;
+}
+
+/* Timers of one CPU stand in one list: one that is taken back leaves the others, wherever it stood. */
+static void timers_taken_back(void **state)
+{
+	struct domain *d[3];
+	u64 h[3];
+
+	(void)state;
+	for (u32 gone = 0; gone < 4; gone++) {
+		for (u32 i = 0; i < 3; i++)
+			h[i] = child_run(&d[i], 2);
+		for (u32 i = 0; i < 3; i++) {
+			memset((void *)d[i]->vcpus[0]->vcs->pend, 0, sizeof(d[i]->vcpus[0]->vcs->pend));
+			assert_int_equal(CALL(d[i]->vcpus[0], TIMER_SET, host_ns + (5 + i) * MS), 0);
+		}
+		if (gone < 3)
+			assert_int_equal(CALL(d[gone]->vcpus[0], TIMER_SET, PV_FOREVER), 0);
+		root_sleeps();
+		pass(8 + 3 * 30);
+		root_wakes();
+		for (u32 i = 0; i < 3; i++)
+			assert_int_equal(anything_pending(d[i]->vcpus[0]), i != gone);
+		for (u32 i = 0; i < 3; i++)
+			end(h[i]);
+	}
+}
+
+/* Who runs already is not started; who waits is. */
+static void started_twice(void **state)
+{
+	struct domain *a;
+	u64 ha = child_run(&a, 2);
+	struct vcpu *c = a->vcpus[0];
+	u32 was;
+
+	(void)state;
+	assert_true(whole_run(c));
+	was = c->state;
+	sched_make_runnable(c);
+	assert_int_equal(c->state, was);
+	assert_int_equal(CALL(c, WAIT, 0, PV_FOREVER), 0);
+	assert_int_equal(c->state, VCPU_BLOCKED);
+	sched_make_runnable(c);
+	assert_int_not_equal(c->state, VCPU_BLOCKED);
+	whole_settle();
+	end(ha);
+}
+
+/* However much of its cap a domain has used, it gets a slice in which something can be done. */
+static void least_slice(void **state)
+{
+	struct domain *a;
+	u64 ha = child_run(&a, 2), all, least;
+
+	(void)state;
+	assert_int_equal(CALL(root->vcpus[0], SCHED_CTL, PV_SCHED_CTL_SET_CAP, ha, 50), 0);
+	a->cap_used_ns = 0;
+	all = runq_cap_left(a);
+	a->cap_used_ns = all - 1;
+	least = runq_cap_left(a);
+	assert_true(least > 1 && least < all);
+	a->cap_used_ns = all;
+	assert_int_equal(runq_cap_left(a), least);
+	a->cap_used_ns = 2 * all;
+	assert_int_equal(runq_cap_left(a), least);
+	a->cap_used_ns = 0;
+	end(ha);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +332,9 @@ int main(void)
 		cmocka_unit_test(moves),
 		cmocka_unit_test(capped),
 		cmocka_unit_test(two_deadlines),
+		cmocka_unit_test(timers_taken_back),
+		cmocka_unit_test(started_twice),
+		cmocka_unit_test(least_slice),
 	};
 
 	return cmocka_run_group_tests(tests, calls_start, NULL);

@@ -137,6 +137,8 @@ static void test_rights(void **state)
 	assert_int_equal(touch(0x3000, HOST_EXEC), DATA + 2); /* U=0: the kernel's own */
 	expect_fault(0x2000, HOST_EXEC, 17); /* also in a slot that became private */
 	expect_fault(0x4000, HOST_READ, 0);
+	guest_map(&guest, root, KERNEL_VA + 0x5000, DATA + 4, RW); /* U means nothing up there */
+	assert_int_equal(touch(KERNEL_VA + 0x5000, HOST_EXEC), DATA + 4);
 	assert_int_equal(touch(KERNEL_VA, HOST_WRITE), DATA + 3);
 
 	host_set_mode(v, MODE_USER);
@@ -592,6 +594,10 @@ static void test_guest_read(void **state)
 	assert_int_equal(mm_guest_read(v, 0x2ff8, buf, 16), 8);
 	assert_int_equal(mm_guest_read(v, 0x5000, buf, 16), 0);
 	assert_int_equal(mm_guest_read(v, PV_HOLE_START - 4, buf, 16), 0);
+	guest_map(&guest, root, 0x3000, NPAGES + 5, RW); /* no frame */
+	assert_int_equal(mm_guest_read(v, 0x2ff8, buf, 16), 8);
+	assert_int_equal(mem_map_io(dom, NPAGES + 5, 0xfe000, 1), 1); /* a device's registers: reading could do something */
+	assert_int_equal(mm_guest_read(v, 0x2ff8, buf, 16), 8);
 	host_domain_free(dom);
 }
 

@@ -33,5 +33,6 @@ void whole_settle(void); /* until no CPU has an interrupt to take */
 void whole_time(u64 ns); /* the clock jumps forward, timers fire */
 void whole_interrupt(u32 line); /* a device asserts it */
 bool whole_line_open(u32 line); /* routed and not masked */
+extern u16 host_uart_port;	/* of the serial line found at boot, 0: none */
 
 #endif
