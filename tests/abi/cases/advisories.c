@@ -295,7 +295,9 @@ PV_TEST(adv_every_descriptor, "PVABI-ADV-010.1")
 				bool conforming = (type & 0x1c) == 0x1c;
 				bool good = type & 16 && dpl == 3 && present && !lng && !conforming;
 
-				CHECK_EQ(OP(SEG_CTL, LOAD_TLS, d, 0, 0), good || !d ? 0 : -PV_EINVAL);
+				for (u32 at = 0; at < 3; at++)
+					CHECK_EQ(OP(SEG_CTL, LOAD_TLS, at == 0 ? d : 0, at == 1 ? d : 0,
+						    at == 2 ? d : 0), good || !d ? 0 : -PV_EINVAL);
 				CHECK_EQ(OP(SEG_CTL, SET_CPUNODE, d, 0, 0), good || !d ? 0 : -PV_EINVAL);
 			}
 	CHECK_OK(OP(SEG_CTL, LOAD_TLS, 0, 0, 0));

@@ -124,6 +124,36 @@ PV_DRIVER_TEST(ioports, "PVABI-HST-005.1 PVABI-HST-006.1", PARTS(use_ports, use_
 	CHECK_OK(OP(HOST_CTL, IOPORTS, host, b->dom, 0x70, 2)); /* free again */
 }
 
+static u32 in_byte(u16 port)
+{
+	u8 value;
+
+	__asm__ volatile("in %%dx, %%al" : "=a"(value) : "d"(port));
+	return value;
+}
+
+/* A walked domain's kernel has them as well: the instructions are carried out for it, within what it has. */
+static void use_ports_walked(void)
+{
+	u16 wide;
+
+	__asm__ volatile("out %%al, %%dx" ::"a"(0x0d), "d"(0x70));
+	CHECK_EQ(in_byte(0x71), 0x80); /* the clock's memory is valid */
+	CHECK_EQ(in_byte(0x6f), 0xff);
+	CHECK_EQ(in_byte(0x72), 0xff);
+	__asm__ volatile("in %%dx, %%ax" : "=a"(wide) : "d"(0x71));
+	CHECK_EQ(wide, 0xffff); /* one byte too wide */
+}
+
+PV_DRIVER_TEST(ioports_walked, "PVABI-HST-005.1", PARTS(use_ports_walked), .kind = PV_KIND_WALKED)
+{
+	struct child *c = child_make(0);
+
+	CHECK_OK(OP(HOST_CTL, IOPORTS, host, c->dom, 0x70, 2));
+	child_start(c);
+	child_expect_pass(c);
+}
+
 PV_DRIVER_TEST(ioport_ranges_full, "PVABI-HST-005.1")
 {
 	u64 dom = empty_domain(4, 64);

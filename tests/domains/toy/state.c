@@ -12,6 +12,9 @@ SNIPPET(prog_syscall32, ".code32; syscall; .code64");
 SNIPPET(prog_compat, ".code32; movl $0x1234, %ebx; int $0x80; .code64");
 SNIPPET(prog_xmm, "movq %rax, %xmm5; 1: syscall; movq %xmm5, %rbx; jmp 1b");
 
+/* Without x87, AVX without SSE, what the kernel does not save. */
+static const u64 bad_xcr0[] = { 0, 2, 6, 5, 0xf, 0x207, 1ull << 63 | 7 };
+
 void test_emulator(void)
 {
 	u64 cr4, cr0, lo, hi, in;
@@ -32,6 +35,17 @@ void test_emulator(void)
 		__asm__ volatile("xsetbv" : : "a"(7), "d"(0), "c"(0));
 		__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
 		check_eq(lo, 7, "XSETBV");
+		for (u64 i = 0; i < sizeof(bad_xcr0) / sizeof(bad_xcr0[0]); i++) {
+			seen.last.vector = 0;
+			__asm__ volatile("leaq 1f(%%rip), %%rbx; movq %%rbx, %0; xsetbv; 1:"
+					 : "=m"(kernel_fixup)
+					 : "a"(bad_xcr0[i]), "d"(bad_xcr0[i] >> 32), "c"(0)
+					 : "rbx", "memory");
+			check_eq(seen.last.vector, 13, "XSETBV of what cannot be is #GP");
+		}
+		__asm__ volatile("xsetbv" : : "a"(7), "d"(0), "c"(0)); /* what it is already */
+		__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+		check_eq(lo, 7, "XSETBV once more, and none of the others");
 	}
 	__asm__ volatile("leaq 1f(%%rip), %%rbx; movq %%rbx, %0; rdmsr; 1:"
 			 : "=m"(kernel_fixup)
@@ -54,9 +68,21 @@ static u64 user_load(u64 va)
 	return user_go(&c) == LEFT_BY_SYSCALL ? c.rax : ~0ull;
 }
 
+#define HINTED (USER_DATA + 0x200000)
+#define KERNEL_SPARE 0xffffc90000000000ull /* nothing else is in these 2 MiB */
+
+static const struct {
+	u64 va, count;
+} hints[] = {
+	{ 0x800000000000, 1 },	  { PV_HOLE_START, 16 },    { PV_HOLE_END - 1, 16 },
+	{ PV_HOLE_START - 1, 1 }, { ~0ull, ~0ull },	    { PV_HOLE_END, 3 },
+	{ HINTED, 0 },		  { HINTED, 1 },	    { HINTED + 0x1000, 1 },
+	{ HINTED - 0x1000, ~0ull }, { HINTED - 0x10000, 16 }, { HINTED - 0x10000, 17 },
+};
+
 void test_vtlb(void)
 {
-	u64 a = page_alloc(), b = page_alloc(), va = USER_DATA + 0x200000, other;
+	u64 a = page_alloc(), b = page_alloc(), va = HINTED, other;
 	u64 *other_root, *root = gpa_ptr(root_gpa);
 
 	*(u64 *)gpa_ptr(a) = 0xa;
@@ -75,6 +101,23 @@ void test_vtlb(void)
 	vcs.hint_count = 1;
 	check_eq(user_load(va), 0xa, "there again without a flush, with a hint");
 	check_eq(vcs.hint_va, 0, "hint was taken");
+	for (u64 i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) { /* whatever it says, it only says where to look */
+		map(va, 0, 0);
+		(void)flush(0, 0);
+		check_eq(user_load(va), ~0ull, "gone once more");
+		map(va, a, PTE_P | PTE_W | PTE_U);
+		vcs.hint_va = hints[i].va;
+		vcs.hint_count = hints[i].count;
+		check_eq(user_load(va), 0xa, "there again, with a bad hint");
+		check_eq(vcs.hint_va, 0, "which was taken all the same");
+	}
+
+	map(KERNEL_SPARE, a, PTE_P | PTE_W);
+	check_eq(*(volatile u64 *)KERNEL_SPARE, 0xa, "page a in the kernel's half");
+	map(KERNEL_SPARE, b, PTE_P | PTE_W);
+	check_eq((u64)HC4(AS_FLUSH, PV_FOREVER, KERNEL_SPARE, KERNEL_SPARE + 0x200000, PV_FLUSH_KERNEL), 0,
+		 "AS_FLUSH of a table of it");
+	check_eq(*(volatile u64 *)KERNEL_SPARE, 0xb, "page b in its place");
 
 	other = page_alloc();
 	other_root = gpa_ptr(other);
