@@ -12,7 +12,7 @@ TESTS = ("test_frames", "test_mem", "test_vtlb", "test_forget", "test_audit", "t
          "test_oracle", "test_failing", "test_threads", "test_caps", "test_ports", "test_domains", "test_whole",
          "test_calls", "test_sched", "test_boot", "test_image", "test_firmware", "test_emulate", "test_iopt",
          "test_pci", "test_dmar", "test_apic", "test_clock", "test_cpu", "test_start", "test_traps", "test_vtd",
-         "test_string",
+         "test_string", "test_near", "test_devices", "test_handles", "test_ends", "test_lines",
          "model_diff")
 ALSO = ("model_failing",)  # the same programs, run in another way
 

@@ -10,7 +10,9 @@ HEAD = """<!-- SPDX-License-Identifier: BSD-2-Clause -->
 
 Measured on the kernel of the build (with its assertions), not on one built for measuring. A QEMU plugin notes each
 instruction that runs and which way each conditional jump goes. The host tests run with gcov. `ctest -R
-nightly.coverage` measures again; `tests/coverage/coverage.py --report docs/coverage.md` writes this page.
+nightly.coverage` measures again; `tests/coverage/coverage.py --report docs/coverage.md` writes this page. It can
+be measured in pieces: `--piece 1/3` and so on, and `--keep --report` at the end; what was measured of another kernel
+does not count. `--keep --least` says what each test adds to those that add more.
 
 A *branch* is one way of one conditional jump in machine code, named by the line it was compiled from. A branch
 that only leads to `panic()` is the way of an assertion: it is counted apart, because no test can take it
@@ -101,7 +103,9 @@ def never(ways):
 
 def write(code, executed, ways, missing, excused, branches_excused):
     """(the page, percent of branches reached, branches that are neither reached nor explained)."""
-    text = [HEAD, textwrap.fill(f"Boots of: {', '.join(sorted(set(executed.tests)))}.", 110) + "\n", *assembly(code, executed, missing, excused)]
+    text = [HEAD,
+            textwrap.fill(f"Boots of: {', '.join(sorted(set(executed.tests)))}.", 118, break_on_hyphens=False) + "\n",
+            *assembly(code, executed, missing, excused)]
     rest = branches(code, executed, ways)
     percent = unexplained = 0
     while True:

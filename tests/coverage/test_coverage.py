@@ -86,6 +86,36 @@ class Coverage(unittest.TestCase):
         start = machine.symbols(ELF)["trampoline_start"]
         self.assertTrue({start, start + 1} <= executed.ran)
 
+    def test_pieces_add_up(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for name, lines in (("one", "x 10 n\nx 12\n"), ("two", "x 10 n t\nx 12\nx 14\n"), ("three", "x 20\n")):
+                own = pathlib.Path(directory, "machine", name)
+                own.mkdir(parents=True)
+                (own / "1.cov").write_text(lines)
+                (own / "result").write_text("passed")
+            executed = machine.Executed(directory)
+            self.assertEqual(executed.tests, ["one", "three", "two"])
+            self.assertEqual((executed.boots, executed.fell, executed.taken), (3, {0x10}, {0x10}))
+            self.assertEqual([name for name, _ in executed.least()], ["two", "three"])
+
+    def test_of_another_kernel_nothing_is_kept(self):
+        with tempfile.TemporaryDirectory() as directory:
+            elf, one = pathlib.Path(directory, "elf"), pathlib.Path(directory, "machine", "one")
+            elf.write_bytes(b"a kernel")
+            machine.same_kernel(elf, pathlib.Path(directory))
+            one.mkdir()
+            machine.same_kernel(elf, pathlib.Path(directory))
+            self.assertTrue(one.exists())
+            elf.write_bytes(b"another kernel")
+            machine.same_kernel(elf, pathlib.Path(directory))
+            self.assertFalse(one.exists())
+
+    def test_pieces(self):
+        self.assertEqual(coverage.piece("2/3"), (2, 3))
+        for wrong in ("0/3", "4/3", "3"):
+            with self.assertRaises(ValueError):
+                coverage.piece(wrong)
+
     def test_jumps(self):
         for text, conditional in (("je     ffff8700001010a0 <x+0x40>", True), ("jmp    1000 <x>", False),
                                   ("jmp    *%rax", False), ("loop   1000 <x>", True), ("jb 10012c <x>", True)):
