@@ -108,6 +108,18 @@ static bool somebody_else(void)
 	return found;
 }
 
+/* After which there is less to do for all the rest of the episode. */
+static bool takes_away(const struct step *s)
+{
+	u64 op = s->a[0].value;
+
+	if (s->kind != S_CALL)
+		return false;
+	return (s->nr == PV_HC_DOM_CTL && op != PV_DOM_CTL_UNPAUSE && op != PV_DOM_CTL_STATUS) ||
+	       (s->nr == PV_HC_VCPU_CTL && op == PV_VCPU_CTL_STOP) ||
+	       (s->nr == PV_HC_CAP_CTL && op == PV_CAP_CTL_DROP && s->dom == M_ROOT);
+}
+
 /* A step that can be played; the generator is asked until there is one. The root domain has its say often enough. */
 static void next_step(struct random *r, struct step *s, u64 seed, u64 at)
 {
@@ -120,7 +132,7 @@ static void next_step(struct random *r, struct step *s, u64 seed, u64 at)
 	do
 		if (!step_generate(r, &m, s))
 			diverged(seed, at, "nobody can run");
-	while ((others && s->dom == M_ROOT) || !play_can(&m, s));
+	while ((others && s->dom == M_ROOT) || (takes_away(s) && random_below(r, 4)) || !play_can(&m, s));
 }
 
 /* ---- the episode ---- */

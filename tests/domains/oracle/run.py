@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The reference model (tests/model) as an oracle for the kernel that runs in QEMU: driver.c makes random steps on both.
 
-    run.py --build DIR [--cpus 1] [--icount] [--seed 1] [--boots 2] [--steps 10000]
+    run.py --build DIR [--cpus 1] [--icount] [--seed 1] [--boots 2] [--steps 5000]
            [--plant result|state] [--verbose]
 
 Each boot is an episode with a seed of its own. A divergence is shown with its seed, its step and the steps before
@@ -118,7 +118,7 @@ def main():
     parser.add_argument("--icount", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--boots", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--plant", choices=("result", "state"))
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
