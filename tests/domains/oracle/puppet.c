@@ -11,7 +11,7 @@
 #define CODE_GFN 0x40000u
 #define COMMAND_GFN (CODE_GFN + 1u)
 #define WINDOW_GFN (DRIVER_WINDOW_GFN + 256)
-#define ROUNDS 20000u /* of giving way, until something has come back */
+#define ROUNDS 2000000u /* of giving way, until something has come back: its CPU may be a thread that does not run */
 #define LOOK 32u      /* after so many: does it run at all? */
 
 extern const u8 puppet_code[], puppet_code_end[];
