@@ -17,63 +17,14 @@
 
 #include "fakenvme.h"
 #include "rig.h"
-
-#define SLOT CUTTER_SLOT_BYTES
+#include "storagerig.h"
 
 static struct nvme nvme;
 static unsigned armed;
 
-struct job {
-	struct storage_request io;
-	struct vr_seg segs[3];
-	uint8_t *bytes;
-	unsigned done;
-	bool ok;
+const struct storagerig storagerig = {
+	&nvme.storage, &nvme.cutter, &fakenvme.medium, FAKENVME_SECTORS, fakenvme_work,
 };
-
-static void job_done(struct storage_request *request, bool ok)
-{
-	struct job *job = request->owner;
-
-	job->done++;
-	job->ok = ok;
-}
-
-static void job_init(struct job *job, enum storage_op op, uint64_t off, uint64_t len)
-{
-	uint32_t first = (uint32_t)len / 3, second = (uint32_t)len / 2;
-
-	*job = (struct job){ .bytes = malloc(len + 1) };
-	memset(job->bytes, 0xcc, len);
-	/* three segments that respect no boundary */
-	job->segs[0] = (struct vr_seg){ job->bytes, 0, first };
-	job->segs[1] = (struct vr_seg){ job->bytes + first, 0, second };
-	job->segs[2] = (struct vr_seg){ job->bytes + first + second, 0, (uint32_t)len - first - second };
-	job->io = (struct storage_request){
-		.op = op, .off = off, .len = len, .segs = job->segs, .count = 3,
-		.done = job_done, .owner = job,
-	};
-	if (op == STORAGE_FLUSH)
-		job->io.len = job->io.count = 0;
-}
-
-static bool submit(struct job *job)
-{
-	return nvme.storage.submit(&nvme.storage, &job->io);
-}
-
-static void poll(void)
-{
-	nvme.storage.poll(&nvme.storage);
-}
-
-static void run(void)
-{
-	do
-		poll();
-	while (fakenvme_work(3, false) || nvme.cutter.current);
-	poll();
-}
 
 static void on_armed(void *self)
 {
@@ -109,27 +60,7 @@ static void begin(void)
 	armed = 0;
 	assert_null(start());
 	assert_int_equal(nvme.state, NVME_LIVE);
-	for (unsigned i = 0; i < FAKENVME_SECTORS * 512; i++)
-		fakenvme.medium[i] = (uint8_t)(i / 512 * 7 + i % 512);
-}
-
-static void complete(struct job *job, bool ok)
-{
-	assert_true(submit(job));
-	run();
-	assert_int_equal(job->done, 1);
-	assert_int_equal(job->ok, ok);
-}
-
-static void whole(enum storage_op op, uint64_t off, uint64_t len, bool ok)
-{
-	struct job job;
-
-	job_init(&job, op, off, len);
-	complete(&job, ok);
-	if ((op == STORAGE_READ || op == STORAGE_WRITE) && ok)
-		assert_memory_equal(job.bytes, fakenvme.medium + off, len);
-	free(job.bytes);
+	fill_medium();
 }
 
 static void tick(unsigned seconds)
@@ -300,22 +231,11 @@ static void does_not_get_ready(void **state)
 
 static void reads_and_writes(void **state)
 {
-	static const uint64_t lens[] = { 512, 1024, 4096, 4608, 8192, 8704, SLOT - 512, SLOT, SLOT + 512,
-					 3 * SLOT, 20 * SLOT + 1024 };
-
 	(void)state;
 	begin();
-	for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
-		for (unsigned from = 0; from < 3; from++) {
-			whole(STORAGE_READ, from * 512, lens[i], true);
-			whole(STORAGE_WRITE, from * 512, lens[i], true);
-			whole(STORAGE_READ, from * 512, lens[i], true);
-		}
-	whole(STORAGE_READ, FAKENVME_SECTORS * 512 - 512, 512, true);
-	whole(STORAGE_READ, FAKENVME_SECTORS * 512 - 512, 1024, false);
+	reads_and_writes_of_lengths();
 	assert_int_equal(fakenvme.largest, SLOT);
 	assert_true(fakenvme.lists > 0);
-	assert_int_equal(nvme.cutter.errors, 1);
 	assert_int_equal(nvme.io.out, 0);
 	assert_int_equal(fakenvme.queues[1].cq_head, fakenvme.queues[1].cq_tail); /* told of all */
 	fakenvme_free();
@@ -351,33 +271,14 @@ static void flush_discard_zero(void **state)
 /* More than there are slots for, finished in any order; one with many commands waits for room. */
 static void many_at_a_time(void **state)
 {
-	struct job jobs[12], large;
-	unsigned taken = 0;
+	struct job jobs[STORAGERIG_JOBS], large;
+	unsigned taken;
 
 	(void)state;
 	begin();
-	for (unsigned i = 0; i < 12; i++)
-		job_init(&jobs[i], i % 2 ? STORAGE_WRITE : STORAGE_READ, i * 8 * 512, 4096);
-	for (unsigned i = 0; i < 12; i++)
-		memset(jobs[i].bytes, (int)i, 4096);
-	while (submit(&jobs[taken]))
-		taken++;
-	assert_int_equal(taken, nvme.cutter.count);
+	taken = fill_slots(jobs);
 	assert_int_equal(armed, 1);
-	assert_int_equal(fakenvme_work(4, true), 4);
-	poll();
-	for (unsigned i = 0; i < 12; i++)
-		assert_int_equal(jobs[i].done, i < 4);
-	assert_true(submit(&jobs[taken++]));
-	run();
-	while (taken < 12)
-		assert_true(submit(&jobs[taken++]) || (taken-- && (run(), true)));
-	run();
-	for (unsigned i = 0; i < 12; i++) {
-		assert_true(jobs[i].done == 1 && jobs[i].ok);
-		assert_memory_equal(jobs[i].bytes, fakenvme.medium + i * 4096, 4096);
-		free(jobs[i].bytes);
-	}
+	empty_slots(jobs, taken);
 	job_init(&large, STORAGE_READ, 0, 9 * SLOT);
 	assert_true(submit(&large));
 	assert_ptr_equal(nvme.cutter.current, &large.io);
@@ -478,7 +379,7 @@ static void fails_in_the_end(void **state)
 	job_init(&job, STORAGE_WRITE, 0, 4096);
 	assert_true(submit(&job));
 	fakenvme.fatal = true;
-	poll();
+	storage_poll();
 	fakenvme.fatal = false;
 	step();
 	run();
@@ -499,7 +400,7 @@ static void stays_the_same(void **state)
 		job_init(&job, STORAGE_WRITE, 0, 4096);
 		assert_true(submit(&job));
 		fakenvme.fatal = true;
-		poll();
+		storage_poll();
 		fakenvme.fatal = false;
 		if (i == 0)
 			fakenvme.controller[4] ^= 1;
@@ -561,7 +462,7 @@ static void breaks_rules(void **state)
 		assert_ptr_equal(nvme.cutter.current, &jobs[3].io);
 		fakenvme.lie = lies[i].lie;
 		fakenvme_work(1, false);
-		poll();
+		storage_poll();
 		for (unsigned j = 0; j < 4; j++)
 			assert_int_equal(jobs[j].ok, j == 0 && lies[i].first);
 		assert_null(nvme.cutter.current);
@@ -579,7 +480,7 @@ static void completes_unasked(void **state)
 	entry = (uint32_t *)(fakenvme.arena.base + 3 * 4096);
 	entry[2] = 1u << 16;
 	entry[3] = 1u << 16 | 77;
-	poll();
+	storage_poll();
 	is_switched_off("completes a command that is not out", NULL, 0);
 }
 
@@ -594,7 +495,7 @@ static void plays_with_phases(void **state)
 	assert_true(submit(&job));
 	fakenvme.lie = FAKENVME_OLD_PHASE;
 	fakenvme_work(1, false);
-	poll();
+	storage_poll();
 	assert_int_equal(job.done, 0);
 	tick(31);
 	assert_int_equal(fakenvme.stops, 2);
@@ -625,7 +526,7 @@ static void changes_what_is_read(void **state)
 	assert_true(submit(&job));
 	fakenvme_work(1, false);
 	rig_on_load = change_completion;
-	poll();
+	storage_poll();
 	rig_on_load = NULL;
 	assert_true(job.done == 1 && !job.ok);
 	is_switched_off("changes a completion while it is read", &job, 1);
@@ -641,7 +542,7 @@ static void goes_away(void **state)
 	job_init(&job, STORAGE_READ, 0, 4096);
 	assert_true(submit(&job));
 	memset(fakenvme.registers, 0xff, sizeof(fakenvme.registers));
-	poll();
+	storage_poll();
 	assert_true(job.done == 1 && !job.ok);
 	assert_string_equal(nvme.failed, "is not there any more");
 	free(job.bytes);

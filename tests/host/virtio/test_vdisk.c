@@ -16,64 +16,14 @@
 #include <blk/blk.h>
 
 #include "fakedisk.h"
-
-#define SLOT CUTTER_SLOT_BYTES
+#include "storagerig.h"
 
 static struct vpci vpci;
 static struct vdisk disk;
 
-struct job {
-	struct storage_request io;
-	struct vr_seg segs[3];
-	uint8_t *bytes;
-	unsigned done;
-	bool ok;
+const struct storagerig storagerig = {
+	&disk.storage, &disk.cutter, &fakedisk.medium, FAKEDISK_SECTORS, fakedisk_work,
 };
-
-static void job_done(struct storage_request *request, bool ok)
-{
-	struct job *job = request->owner;
-
-	job->done++;
-	job->ok = ok;
-}
-
-static void job_init(struct job *job, enum storage_op op, uint64_t off, uint64_t len)
-{
-	uint32_t first = (uint32_t)len / 3, second = (uint32_t)len / 2;
-
-	*job = (struct job){ .bytes = malloc(len + 1) };
-	memset(job->bytes, 0xcc, len);
-	/* three segments that respect no boundary */
-	job->segs[0] = (struct vr_seg){ job->bytes, 0, first };
-	job->segs[1] = (struct vr_seg){ job->bytes + first, 0, second };
-	job->segs[2] = (struct vr_seg){ job->bytes + first + second, 0,
-					(uint32_t)len - first - second };
-	job->io = (struct storage_request){
-		.op = op, .off = off, .len = len, .segs = job->segs, .count = 3,
-		.done = job_done, .owner = job,
-	};
-	if (op == STORAGE_FLUSH)
-		job->io.len = job->io.count = 0;
-}
-
-static bool submit(struct job *job)
-{
-	return disk.storage.submit(&disk.storage, &job->io);
-}
-
-static void poll(void)
-{
-	disk.storage.poll(&disk.storage);
-}
-
-static void run(void)
-{
-	do
-		poll();
-	while (fakedisk_work(3, false) || disk.cutter.current);
-	poll();
-}
 
 static const char *start(bool remapped)
 {
@@ -88,29 +38,7 @@ static void begin(void)
 {
 	fakedisk_init();
 	assert_null(start(false));
-	for (unsigned i = 0; i < FAKEDISK_SECTORS * 512; i++)
-		fakedisk.medium[i] = (uint8_t)(i / 512 * 7 + i % 512);
-}
-
-static void complete(struct job *job, bool ok)
-{
-	assert_true(submit(job));
-	run();
-	assert_int_equal(job->done, 1);
-	assert_int_equal(job->ok, ok);
-}
-
-static void whole(enum storage_op op, uint64_t off, uint64_t len, bool ok)
-{
-	struct job job;
-
-	job_init(&job, op, off, len);
-	complete(&job, ok);
-	if (op == STORAGE_READ && ok)
-		assert_memory_equal(job.bytes, fakedisk.medium + off, len);
-	else if (op == STORAGE_WRITE && ok)
-		assert_memory_equal(job.bytes, fakedisk.medium + off, len);
-	free(job.bytes);
+	fill_medium();
 }
 
 static void makes_it_ready(void **state)
@@ -214,21 +142,10 @@ static void refuses(void **state)
 
 static void reads_and_writes(void **state)
 {
-	static const uint64_t lens[] = { 512, 1024, 4096, 4608, SLOT - 512, SLOT, SLOT + 512,
-					 3 * SLOT, 20 * SLOT + 1024 };
-
 	(void)state;
 	begin();
-	for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
-		for (unsigned from = 0; from < 3; from++) {
-			whole(STORAGE_READ, from * 512, lens[i], true);
-			whole(STORAGE_WRITE, from * 512, lens[i], true);
-			whole(STORAGE_READ, from * 512, lens[i], true);
-		}
-	whole(STORAGE_READ, FAKEDISK_SECTORS * 512 - 512, 512, true);
-	whole(STORAGE_READ, FAKEDISK_SECTORS * 512 - 512, 1024, false);
+	reads_and_writes_of_lengths();
 	assert_int_equal(fakedisk.longest, 2 + CUTTER_SLOT_PAGES);
-	assert_int_equal(disk.cutter.errors, 1);
 	assert_int_equal(disk.queue.in_flight, 0);
 	fakedisk_free();
 }
@@ -262,32 +179,11 @@ static void flush_discard_zero(void **state)
  * for room and lets nobody past it. */
 static void many_at_a_time(void **state)
 {
-	struct job jobs[12], large;
-	unsigned taken = 0;
+	struct job jobs[STORAGERIG_JOBS], large;
 
 	(void)state;
 	begin();
-	for (unsigned i = 0; i < 12; i++)
-		job_init(&jobs[i], i % 2 ? STORAGE_WRITE : STORAGE_READ, i * 8 * 512, 4096);
-	for (unsigned i = 0; i < 12; i++)
-		memset(jobs[i].bytes, (int)i, 4096);
-	while (submit(&jobs[taken]))
-		taken++;
-	assert_int_equal(taken, disk.cutter.count);
-	assert_int_equal(fakedisk_work(4, true), 4);
-	poll();
-	for (unsigned i = 0; i < 12; i++)
-		assert_int_equal(jobs[i].done, i < 4);
-	assert_true(submit(&jobs[taken++]));
-	run();
-	while (taken < 12)
-		assert_true(submit(&jobs[taken++]) || (taken-- && (run(), true)));
-	run();
-	for (unsigned i = 0; i < 12; i++) {
-		assert_true(jobs[i].done == 1 && jobs[i].ok);
-		assert_memory_equal(jobs[i].bytes, fakedisk.medium + i * 4096, 4096);
-		free(jobs[i].bytes);
-	}
+	empty_slots(jobs, fill_slots(jobs));
 	job_init(&large, STORAGE_READ, 0, 9 * SLOT);
 	job_init(&jobs[0], STORAGE_READ, 0, 512);
 	assert_true(submit(&large));
@@ -295,7 +191,7 @@ static void many_at_a_time(void **state)
 	assert_false(submit(&jobs[0]));
 	assert_int_equal(fakedisk_work(2, true), 2);
 	assert_int_equal(large.done, 0);
-	poll();
+	storage_poll();
 	assert_false(submit(&jobs[0]));
 	run();
 	assert_true(large.done == 1 && large.ok);
@@ -353,9 +249,9 @@ static void breaks_rules(void **state)
 			fakedisk_common()->device_status |= VIRTIO_NEEDS_RESET;
 		else
 			fakedisk_work(1, false);
-		poll();
+		storage_poll();
 		if (!disk.failed)
-			poll();
+			storage_poll();
 		assert_string_equal(disk.failed, lies[i] == LIE_NONE ? "asks for a reset" :
 							"breaks the rules of its queue");
 		assert_int_equal(fakedisk.resets, 2);
@@ -383,7 +279,7 @@ static void goes_away(void **state)
 	job_init(&job, STORAGE_READ, 0, 4096);
 	assert_true(submit(&job));
 	memset(fakedisk.registers, 0xff, sizeof(fakedisk.registers));
-	poll();
+	storage_poll();
 	assert_true(job.done == 1 && !job.ok);
 	assert_non_null(disk.failed);
 	free(job.bytes);
