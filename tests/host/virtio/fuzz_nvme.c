@@ -7,17 +7,15 @@
  */
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <pci/mmio.h>
 #include <pci/nvme.h>
 
 #include "fuzzfn.h"
+#include "fuzzjobs.h"
 
 #define PAGES (NVME_CONTROL_PAGES + 2u * CUTTER_SLOT_PAGES + 1u) /* 2 slots and a page that belongs to none */
-#define JOBS 6u
-#define JOB_BYTES (3u * CUTTER_SLOT_BYTES)
 #define STEPS 96u
 #define REGISTER_BYTES (NVME_DOORBELLS + 16u)
 #define ANSWER (4u * CUTTER_PAGE)
@@ -29,15 +27,6 @@ static struct nvme nvme;
 
 uint8_t *const fuzzfn_arena = arena;
 const size_t fuzzfn_bytes = sizeof(arena);
-
-struct job {
-	struct storage_request io;
-	struct vr_seg seg;
-	uint8_t *bytes;
-	bool out;
-};
-
-static struct job jobs[JOBS];
 
 /* What the controller knows of its queues. */
 static struct {
@@ -57,16 +46,6 @@ void mmio_test_write(void *reg)
 	regs()->status = next() > 250 ? next32() : regs()->config & 1;
 	memset(queues, 0, sizeof(queues));
 	queues[0].phase = queues[1].phase = 1;
-}
-
-static void job_done(struct storage_request *request, bool ok)
-{
-	struct job *job = request->owner;
-
-	(void)ok;
-	if (!job->out)
-		abort(); /* done twice, or never taken */
-	job->out = false;
 }
 
 /* Something that mostly does: of the namespace, the controller, or which namespaces there are. */
@@ -109,26 +88,6 @@ static void complete(unsigned id)
 	}
 }
 
-static void submit(struct job *job)
-{
-	static const enum storage_op ops[] = { STORAGE_READ, STORAGE_WRITE, STORAGE_FLUSH,
-					       STORAGE_DISCARD, STORAGE_ZERO };
-	enum storage_op op = ops[next() % 5];
-	uint64_t sectors = 1 + (next() << 8 | next()) % (JOB_BYTES / STORAGE_SECTOR);
-
-	if (job->out || (op == STORAGE_DISCARD && !nvme.storage.can_discard) ||
-	    (op == STORAGE_ZERO && !nvme.storage.can_zero))
-		return;
-	job->seg = (struct vr_seg){ job->bytes, 0, (uint32_t)(sectors * STORAGE_SECTOR) };
-	job->io = (struct storage_request){
-		.op = op, .off = next() * 512u, .len = op == STORAGE_FLUSH ? 0 : job->seg.len,
-		.segs = &job->seg, .count = 1, .done = job_done, .owner = job,
-	};
-	job->out = true;
-	if (!nvme.storage.submit(&nvme.storage, &job->io))
-		job->out = false;
-}
-
 static bool make_ready(void)
 {
 	const struct cutter_arena place = { arena, bus, PAGES };
@@ -157,11 +116,7 @@ static void pull(void)
 {
 	memset(registers, 0xff, sizeof(registers));
 	left = 0;
-	for (unsigned i = 0; i < 3; i++)
-		nvme.storage.poll(&nvme.storage);
-	for (unsigned i = 0; i < JOBS; i++)
-		if (jobs[i].out)
-			abort();
+	fuzzjobs_end(&nvme.storage);
 }
 
 static void act(void)
@@ -169,7 +124,7 @@ static void act(void)
 	switch (next() % 6) {
 	case 0:
 	case 1:
-		submit(&jobs[next() % JOBS]);
+		fuzzjobs_submit(&nvme.storage);
 		break;
 	case 2:
 	case 3:
@@ -188,14 +143,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	fuzzfn_begin(data, size, bus);
-	for (unsigned i = 0; i < JOBS; i++)
-		jobs[i] = (struct job){ .bytes = malloc(JOB_BYTES) };
+	fuzzjobs_begin();
 	if (make_ready()) {
 		for (unsigned i = 0; i < STEPS && left; i++)
 			act();
 		pull();
 	}
-	for (unsigned i = 0; i < JOBS; i++)
-		free(jobs[i].bytes);
+	fuzzjobs_free();
 	return 0;
 }

@@ -7,16 +7,14 @@
  */
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <pci/vdisk.h>
 
+#include "fuzzjobs.h"
 #include "fuzzvirtio.h"
 
 #define PAGES 37u /* of the arena: 2 slots and a page that belongs to none */
-#define JOBS 6u
-#define JOB_BYTES (3u * CUTTER_SLOT_BYTES)
 #define STEPS 64u
 
 static uint8_t arena[PAGES * CUTTER_PAGE] __attribute__((aligned(4096)));
@@ -26,25 +24,6 @@ static struct vdisk disk;
 
 uint8_t *const fuzzfn_arena = arena;
 const size_t fuzzfn_bytes = sizeof(arena);
-
-struct job {
-	struct storage_request io;
-	struct vr_seg seg;
-	uint8_t *bytes;
-	bool out;
-};
-
-static struct job jobs[JOBS];
-
-static void job_done(struct storage_request *request, bool ok)
-{
-	struct job *job = request->owner;
-
-	(void)ok;
-	if (!job->out)
-		abort(); /* done twice, or never taken */
-	job->out = false;
-}
 
 /* A used entry: mostly for something that was offered. */
 static void give_back(void)
@@ -68,26 +47,6 @@ static void give_back(void)
 	used->idx = (uint16_t)(used->idx + (next() > 250 ? next() : 1));
 }
 
-static void submit(struct job *job)
-{
-	static const enum storage_op ops[] = { STORAGE_READ, STORAGE_WRITE, STORAGE_FLUSH,
-					       STORAGE_DISCARD, STORAGE_ZERO };
-	enum storage_op op = ops[next() % 5];
-	uint64_t sectors = 1 + (next() << 8 | next()) % (JOB_BYTES / STORAGE_SECTOR);
-
-	if (job->out || (op == STORAGE_DISCARD && !disk.storage.can_discard) ||
-	    (op == STORAGE_ZERO && !disk.storage.can_zero))
-		return;
-	job->seg = (struct vr_seg){ job->bytes, 0, (uint32_t)(sectors * STORAGE_SECTOR) };
-	job->io = (struct storage_request){
-		.op = op, .off = next() * 512u, .len = op == STORAGE_FLUSH ? 0 : job->seg.len,
-		.segs = &job->seg, .count = 1, .done = job_done, .owner = job,
-	};
-	job->out = true;
-	if (!disk.storage.submit(&disk.storage, &job->io))
-		job->out = false;
-}
-
 static bool make_ready(void)
 {
 	const struct cutter_arena place = { arena, bus, PAGES };
@@ -107,13 +66,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	fuzzfn_begin(data, size, bus);
-	for (unsigned i = 0; i < JOBS; i++)
-		jobs[i] = (struct job){ .bytes = malloc(JOB_BYTES) };
+	fuzzjobs_begin();
 	if (make_ready()) {
 		for (unsigned i = 0; i < STEPS && left; i++) {
 			switch (next() % 4) {
 			case 0:
-				submit(&jobs[next() % JOBS]);
+				fuzzjobs_submit(&disk.storage);
 				break;
 			case 1:
 			case 2:
@@ -125,13 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		/* a device that is gone: whatever is still out fails */
 		fuzzvirtio_pull();
-		for (unsigned i = 0; i < 3; i++)
-			disk.storage.poll(&disk.storage);
-		for (unsigned i = 0; i < JOBS; i++)
-			if (jobs[i].out)
-				abort();
+		fuzzjobs_end(&disk.storage);
 	}
-	for (unsigned i = 0; i < JOBS; i++)
-		free(jobs[i].bytes);
+	fuzzjobs_free();
 	return 0;
 }
