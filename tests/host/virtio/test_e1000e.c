@@ -13,32 +13,41 @@
 
 #include <pci/kind.h>
 
+#include "cardrig.h"
 #include "fake82574.h"
 
 static struct e1000e nic;
 
-static uint8_t got[E1000E_FRAME_MAX];
-static uint32_t got_len;
-static unsigned got_count;
-
-static void keep(void *self, const uint8_t *frame, uint32_t len)
+static uint8_t *room(void)
 {
-	assert_ptr_equal(self, &got_count);
-	assert_true(len >= E1000E_FRAME_MIN && len <= E1000E_FRAME_MAX);
-	assert_true(frame >= fake82574.arena.base + 2 * 4096 &&
-		    frame + len <= fake82574.arena.base + FAKE82574_PAGES * 4096);
-	memcpy(got, frame, len);
-	got_len = len;
-	got_count++;
+	return e1000e_room(&nic);
 }
 
-static bool poll(unsigned limit)
+static void send_frame(uint32_t len)
 {
-	bool more = e1000e_poll(&nic, limit, keep, &got_count);
+	e1000e_send(&nic, len);
+}
 
+static void flush(void)
+{
 	e1000e_flush(&nic);
-	return more;
 }
+
+static bool poll_frames(unsigned limit, cardrig_keep_fn keep, void *self)
+{
+	return e1000e_poll(&nic, limit, keep, self);
+}
+
+static bool receive(const uint8_t *frame, uint32_t len)
+{
+	return fake82574_receive(frame, len, 2048);
+}
+
+const struct cardrig cardrig = {
+	room, send_frame, flush, poll_frames, &nic.counters.full, &nic.failed,
+	fake82574_transmit, receive, fake82574.sent, &fake82574.sent_len,
+	&fake82574.arena.base, E1000E_CONTROL_PAGES * E1000E_PAGE, FAKE82574_PAGES * E1000E_PAGE,
+};
 
 static const char *start(void)
 {
@@ -56,42 +65,6 @@ static void begin(void)
 	fake82574_init();
 	assert_null(start());
 	got_count = 0;
-}
-
-static void fill(uint8_t *at, uint32_t len, unsigned seed)
-{
-	for (uint32_t i = 0; i < len; i++)
-		at[i] = (uint8_t)(seed * 31 + i * 7 + i / 256);
-}
-
-static bool send(uint32_t len, unsigned seed)
-{
-	uint8_t *at = e1000e_room(&nic);
-
-	if (!at)
-		return false;
-	fill(at, len, seed);
-	e1000e_send(&nic, len);
-	e1000e_flush(&nic);
-	return true;
-}
-
-static void expect_sent(uint32_t len, unsigned seed)
-{
-	uint8_t same[E1000E_FRAME_MAX];
-
-	fill(same, len, seed);
-	assert_int_equal(fake82574_transmit(1), 1);
-	assert_int_equal(fake82574.sent_len, len);
-	assert_memory_equal(fake82574.sent, same, len);
-}
-
-static void arrive(uint32_t len, unsigned seed)
-{
-	uint8_t frame[E1000E_FRAME_MAX];
-
-	fill(frame, len, seed);
-	assert_true(fake82574_receive(frame, len, 2048));
 }
 
 static void makes_it_ready(void **state)
@@ -164,23 +137,9 @@ static void refuses(void **state)
 
 static void frames_both_ways(void **state)
 {
-	static const uint32_t lens[] = { 14, 15, 60, 590, 1513, 1514 };
-
 	(void)state;
 	begin();
-	for (unsigned round = 0; round < 1000; round++) {
-		uint32_t len = lens[round % 6];
-		uint8_t same[E1000E_FRAME_MAX];
-
-		assert_true(send(len, round));
-		expect_sent(len, round);
-		arrive(len, round + 1);
-		assert_false(poll(8));
-		assert_int_equal(got_count, round + 1);
-		assert_int_equal(got_len, len);
-		fill(same, len, round + 1);
-		assert_memory_equal(got, same, len);
-	}
+	frames_of_lengths(1000);
 	assert_int_equal(nic.counters.sent, 1000);
 	assert_int_equal(nic.counters.received, 1000);
 	assert_int_equal(nic.counters.full + nic.counters.malformed, 0);
@@ -188,44 +147,19 @@ static void frames_both_ways(void **state)
 	fake82574_free();
 }
 
-/* Lengths that no frame has are not sent. */
 static void sends_frames_only(void **state)
 {
 	(void)state;
 	begin();
-	assert_non_null(e1000e_room(&nic));
-	e1000e_send(&nic, E1000E_FRAME_MIN - 1);
-	e1000e_send(&nic, E1000E_FRAME_MAX + 1);
-	e1000e_send(&nic, ~0u);
-	e1000e_flush(&nic);
-	assert_int_equal(fake82574_transmit(10), 0);
+	send_no_frames();
 	fake82574_free();
 }
 
-/* A slow card: what finds no buffer is lost and counted, and what was taken goes out in order. */
 static void more_than_there_is_room_for(void **state)
 {
-	const unsigned most = FAKE82574_RING - 1;
-
 	(void)state;
 	begin();
-	for (unsigned i = 0; i < most; i++)
-		assert_true(send(100 + i, i));
-	assert_false(send(100, 99));
-	assert_int_equal(nic.counters.full, 1);
-	e1000e_send(&nic, 100); /* without room */
-	e1000e_flush(&nic);
-	for (unsigned i = 0; i < 10; i++)
-		expect_sent(100 + i, i);
-	for (unsigned i = 0; i < 10; i++)
-		assert_true(send(300 + i, i));
-	assert_false(send(100, 99));
-	for (unsigned i = 10; i < most; i++)
-		expect_sent(100 + i, i);
-	for (unsigned i = 0; i < 10; i++)
-		expect_sent(300 + i, i);
-	assert_int_equal(fake82574_transmit(1), 0);
-	assert_null(nic.failed);
+	send_more_than(FAKE82574_RING - 1);
 	fake82574_free();
 }
 
@@ -251,7 +185,7 @@ static void looks_at_what_is_out(void **state)
 	words = (uint64_t *)fake82574.arena.base;
 	for (unsigned i = 0; i < FAKE82574_RING; i++)
 		words[2 * i + 1] = UINT64_C(3) << 32 | 60;
-	assert_false(e1000e_poll(&nic, 100, keep, &got_count));
+	assert_false(card_poll(100));
 	assert_int_equal(got_count, FAKE82574_RING - 1);
 	fake82574_free();
 }
@@ -265,17 +199,17 @@ static void bursts(void **state)
 		arrive(60 + i, i);
 	assert_false(fake82574_receive(got, 60, 2048));
 	fake82574.tail_writes = 0;
-	assert_true(poll(6));
+	assert_true(card_poll(6));
 	assert_int_equal(got_count, 6);
 	assert_int_equal(fake82574.tail_writes, 1);
-	assert_true(poll(6));
-	assert_false(poll(6));
+	assert_true(card_poll(6));
+	assert_false(card_poll(6));
 	assert_int_equal(got_count, FAKE82574_RING - 1);
 	assert_int_equal(got_len, 60 + FAKE82574_RING - 2);
-	assert_false(poll(6));
+	assert_false(card_poll(6));
 	assert_int_equal(fake82574.tail_writes, 3);
 	arrive(60, 0);
-	assert_false(poll(6));
+	assert_false(card_poll(6));
 	assert_int_equal(got_count, FAKE82574_RING);
 	fake82574_free();
 }
@@ -288,20 +222,20 @@ static void interrupts(void **state)
 	arrive(60, 0);
 	arrive(60, 0);
 	assert_int_equal(fake82574.interrupts, 1);
-	assert_false(poll(10));
+	assert_false(card_poll(10));
 	arrive(60, 0);
 	assert_int_equal(fake82574.interrupts, 2);
 	for (unsigned i = 0; i < 10; i++)
-		assert_true(send(60, i));
+		assert_true(card_send(60, i));
 	assert_int_equal(fake82574_transmit(10), 10);
 	assert_int_equal(fake82574.interrupts, 2);
 	fake82574_link(false);
 	assert_int_equal(fake82574.interrupts, 3);
 	assert_true(nic.link_up);
-	assert_false(poll(10));
+	assert_false(card_poll(10));
 	assert_false(nic.link_up);
 	fake82574_link(true);
-	assert_false(poll(10));
+	assert_false(card_poll(10));
 	assert_true(nic.link_up);
 	fake82574_free();
 }
@@ -318,28 +252,28 @@ static void frames_that_are_none(void **state)
 		fake82574.lie = lies[i];
 		for (unsigned j = 0; j < 3 * FAKE82574_RING; j++) {
 			arrive(60, j);
-			assert_false(poll(10));
+			assert_false(card_poll(10));
 		}
 		assert_int_equal(got_count, 0);
 		assert_int_equal(nic.counters.malformed, 3 * FAKE82574_RING);
 		fake82574.lie = FAKE82574_HONEST;
 		arrive(60, 1);
-		assert_false(poll(10));
+		assert_false(card_poll(10));
 		assert_int_equal(got_count, 1);
 		assert_null(nic.failed);
 		fake82574_free();
 	}
 	begin(); /* in pieces, which may come one by one; no part of it is taken for a frame */
 	assert_true(fake82574_receive(frame, 1500, 500));
-	assert_false(poll(10));
+	assert_false(card_poll(10));
 	assert_true(fake82574_receive(frame, 1500, 500));
-	assert_true(poll(1));
-	assert_true(poll(1));
-	assert_true(poll(1));
+	assert_true(card_poll(1));
+	assert_true(card_poll(1));
+	assert_true(card_poll(1));
 	assert_int_equal(got_count, 0);
 	assert_int_equal(nic.counters.malformed, 6);
 	arrive(60, 1);
-	assert_false(poll(10));
+	assert_false(card_poll(10));
 	assert_int_equal(got_count, 1);
 	fake82574_free();
 }
@@ -352,22 +286,12 @@ static void descriptors_are_written_whole(void **state)
 	fake82574.lie = FAKE82574_SCRIBBLES;
 	for (unsigned i = 0; i < 5 * FAKE82574_RING; i++) {
 		arrive(60 + i, i);
-		assert_false(poll(10));
+		assert_false(card_poll(10));
 		assert_int_equal(got_count, i + 1);
-		assert_true(send(60 + i, i));
+		assert_true(card_send(60 + i, i));
 		expect_sent(60 + i, i);
 	}
 	fake82574_free();
-}
-
-static void expect_dead(const char *why)
-{
-	assert_string_equal(nic.failed, why);
-	assert_false(send(60, 0));
-	e1000e_send(&nic, 60);
-	got_count = 0;
-	assert_false(poll(10));
-	assert_int_equal(got_count, 0);
 }
 
 static void ends(void **state)
@@ -375,15 +299,15 @@ static void ends(void **state)
 	(void)state;
 	begin();
 	for (unsigned j = 0; j < FAKE82574_RING - 1; j++)
-		assert_true(send(60, j));
+		assert_true(card_send(60, j));
 	*fake82574_register(0x3810) = FAKE82574_RING;
-	assert_false(send(60, 0));
+	assert_false(card_send(60, 0));
 	expect_dead("says that its ring's head is where it cannot be");
 	assert_int_equal(fake82574.resets, 2);
 	fake82574_free();
 	begin(); /* gone from the bus: everything reads as ones */
 	memset(fake82574.registers, 0xff, sizeof(fake82574.registers));
-	assert_false(poll(10));
+	assert_false(card_poll(10));
 	expect_dead("is not there any more");
 	fake82574_free();
 }

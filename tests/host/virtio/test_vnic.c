@@ -11,33 +11,37 @@
 
 #include <cmocka.h>
 
+#include "cardrig.h"
 #include "fakenic.h"
 
 static struct vpci vpci;
 static struct vnic nic;
 
-static uint8_t got[PAIR_FRAME_MAX];
-static uint32_t got_len;
-static unsigned got_count;
-
-static void keep(void *self, const uint8_t *frame, uint32_t len)
+static uint8_t *room(void)
 {
-	assert_ptr_equal(self, &got_count);
-	assert_true(len >= PAIR_FRAME_MIN && len <= PAIR_FRAME_MAX);
-	assert_true(frame >= fakenic.arena.base &&
-		    frame + len <= fakenic.arena.base + FAKENIC_PAGES * VNIC_PAGE);
-	memcpy(got, frame, len);
-	got_len = len;
-	got_count++;
+	return vnic_room(&nic);
 }
 
-static bool poll(unsigned limit)
+static void send_frame(uint32_t len)
 {
-	bool more = vnic_poll(&nic, limit, keep, &got_count);
+	vnic_send(&nic, len);
+}
 
+static void flush(void)
+{
 	vnic_flush(&nic);
-	return more;
 }
+
+static bool poll_frames(unsigned limit, cardrig_keep_fn keep, void *self)
+{
+	return vnic_poll(&nic, limit, keep, self);
+}
+
+const struct cardrig cardrig = {
+	room, send_frame, flush, poll_frames, &nic.pair.counters.full, &nic.failed,
+	fakenic_transmit, fakenic_receive, fakenic.sent, &fakenic.sent_len,
+	&fakenic.arena.base, 0, FAKENIC_PAGES * VNIC_PAGE,
+};
 
 static const char *start(bool remapped)
 {
@@ -53,42 +57,6 @@ static void begin(void)
 	fakenic_init();
 	assert_null(start(false));
 	got_count = 0;
-}
-
-static void fill(uint8_t *at, uint32_t len, unsigned seed)
-{
-	for (uint32_t i = 0; i < len; i++)
-		at[i] = (uint8_t)(seed * 31 + i * 7 + i / 256);
-}
-
-static bool send(uint32_t len, unsigned seed)
-{
-	uint8_t *at = vnic_room(&nic);
-
-	if (!at)
-		return false;
-	fill(at, len, seed);
-	vnic_send(&nic, len);
-	vnic_flush(&nic);
-	return true;
-}
-
-static void expect_sent(uint32_t len, unsigned seed)
-{
-	uint8_t same[PAIR_FRAME_MAX];
-
-	fill(same, len, seed);
-	assert_int_equal(fakenic_transmit(1), 1);
-	assert_int_equal(fakenic.sent_len, len);
-	assert_memory_equal(fakenic.sent, same, len);
-}
-
-static void arrive(uint32_t len, unsigned seed)
-{
-	uint8_t frame[PAIR_FRAME_MAX];
-
-	fill(frame, len, seed);
-	assert_true(fakenic_receive(frame, len));
 }
 
 static void makes_it_ready(void **state)
@@ -172,23 +140,9 @@ static void refuses(void **state)
 
 static void frames_both_ways(void **state)
 {
-	static const uint32_t lens[] = { 14, 15, 60, 590, 1513, 1514 };
-
 	(void)state;
 	begin();
-	for (unsigned round = 0; round < 1000; round++) {
-		uint32_t len = lens[round % 6];
-		uint8_t same[PAIR_FRAME_MAX];
-
-		assert_true(send(len, round));
-		expect_sent(len, round);
-		arrive(len, round + 1);
-		assert_false(poll(8));
-		assert_int_equal(got_count, round + 1);
-		assert_int_equal(got_len, len);
-		fill(same, len, round + 1);
-		assert_memory_equal(got, same, len);
-	}
+	frames_of_lengths(1000);
 	assert_int_equal(nic.pair.counters.sent, 1000);
 	assert_int_equal(nic.pair.counters.received, 1000);
 	assert_int_equal(nic.pair.counters.full + nic.pair.counters.malformed, 0);
@@ -197,40 +151,20 @@ static void frames_both_ways(void **state)
 	fakenic_free();
 }
 
-/* Lengths that no frame has are not sent. */
 static void sends_frames_only(void **state)
 {
 	(void)state;
 	begin();
-	assert_non_null(vnic_room(&nic));
-	vnic_send(&nic, PAIR_FRAME_MIN - 1);
-	vnic_send(&nic, PAIR_FRAME_MAX + 1);
-	vnic_send(&nic, ~0u);
-	vnic_flush(&nic);
-	assert_int_equal(fakenic_transmit(10), 0);
+	send_no_frames();
 	assert_int_equal(nic.pair.free_count, FAKENIC_BUFFERS);
 	fakenic_free();
 }
 
-/* A slow card: what finds no buffer is lost and counted, and what was taken goes out in order. */
 static void more_than_there_is_room_for(void **state)
 {
 	(void)state;
 	begin();
-	for (unsigned i = 0; i < FAKENIC_BUFFERS; i++)
-		assert_true(send(100 + i, i));
-	assert_false(send(100, 99));
-	assert_int_equal(nic.pair.counters.full, 1);
-	for (unsigned i = 0; i < 10; i++)
-		expect_sent(100 + i, i);
-	for (unsigned i = 0; i < 10; i++)
-		assert_true(send(300 + i, i));
-	assert_false(send(100, 99));
-	for (unsigned i = 10; i < FAKENIC_BUFFERS; i++)
-		expect_sent(100 + i, i);
-	for (unsigned i = 0; i < 10; i++)
-		expect_sent(300 + i, i);
-	assert_int_equal(fakenic_transmit(1), 0);
+	send_more_than(FAKENIC_BUFFERS);
 	fakenic_free();
 }
 
@@ -242,10 +176,10 @@ static void bursts(void **state)
 	for (unsigned i = 0; i < FAKENIC_BUFFERS; i++)
 		arrive(60 + i, i);
 	assert_false(fakenic_receive(got, 60));
-	assert_true(poll(10));
+	assert_true(card_poll(10));
 	assert_int_equal(got_count, 10);
-	assert_true(poll(10));
-	assert_false(poll(10));
+	assert_true(card_poll(10));
+	assert_false(card_poll(10));
 	assert_int_equal(got_count, FAKENIC_BUFFERS);
 	assert_int_equal(got_len, 60 + FAKENIC_BUFFERS - 1);
 	fakenic_free();
@@ -260,11 +194,11 @@ static void interrupts(void **state)
 	arrive(60, 0);
 	arrive(60, 0);
 	assert_int_equal(fakenic.interrupts, 1);
-	assert_false(poll(10));
+	assert_false(card_poll(10));
 	arrive(60, 0);
 	assert_int_equal(fakenic.interrupts, 2);
 	for (unsigned i = 0; i < 10; i++)
-		assert_true(send(60, i));
+		assert_true(card_send(60, i));
 	assert_int_equal(fakenic_transmit(10), 10);
 	assert_int_equal(fakenic.interrupts, 2);
 	fakenic_free();
@@ -281,28 +215,23 @@ static void impossible_lengths(void **state)
 		fakenic.lie = lies[i];
 		for (unsigned j = 0; j < 3 * FAKENIC_BUFFERS; j++) {
 			arrive(60, j);
-			assert_false(poll(10));
+			assert_false(card_poll(10));
 		}
 		assert_int_equal(got_count, 0);
 		assert_int_equal(nic.pair.counters.malformed, 3 * FAKENIC_BUFFERS);
 		fakenic.lie = NIC_HONEST;
 		arrive(60, 1);
-		assert_false(poll(10));
+		assert_false(card_poll(10));
 		assert_int_equal(got_count, 1);
 		assert_null(nic.failed);
 		fakenic_free();
 	}
 }
 
-static void expect_dead(const char *why)
+static void expect_off(const char *why)
 {
-	assert_string_equal(nic.failed, why);
 	assert_int_equal(fakenic.resets, 2);
-	assert_false(send(60, 0));
-	vnic_send(&nic, 60);
-	got_count = 0;
-	assert_false(poll(10));
-	assert_int_equal(got_count, 0);
+	expect_dead(why);
 	assert_int_equal(fakenic.resets, 2);
 }
 
@@ -317,30 +246,30 @@ static void breaks_rules(void **state)
 		begin();
 		fakenic.lie = lies[i];
 		arrive(60, 0);
-		assert_false(poll(10));
+		assert_false(card_poll(10));
 		if (lies[i] == NIC_TWICE)
 			assert_true(got_count == 2 && !nic.failed);
 		else
-			expect_dead("breaks the rules of its queue");
+			expect_off("breaks the rules of its queue");
 		fakenic_free();
 
 		begin();
 		for (unsigned j = 0; j < FAKENIC_BUFFERS; j++)
-			assert_true(send(60, j));
+			assert_true(card_send(60, j));
 		fakenic.lie = lies[i];
 		assert_int_equal(fakenic_transmit(1), 1);
 		(void)vnic_room(&nic); /* looks for what was sent */
-		expect_dead("breaks the rules of its queue");
+		expect_off("breaks the rules of its queue");
 		fakenic_free();
 	}
 	begin();
 	fakenic_common()->device_status |= VIRTIO_NEEDS_RESET;
-	assert_false(poll(10));
-	expect_dead("asks for a reset");
+	assert_false(card_poll(10));
+	expect_off("asks for a reset");
 	fakenic_free();
 	begin(); /* gone from the bus: everything reads as ones */
 	memset(fakenic.registers, 0xff, sizeof(fakenic.registers));
-	assert_false(poll(10));
+	assert_false(card_poll(10));
 	assert_string_equal(nic.failed, "asks for a reset");
 	fakenic_free();
 }
