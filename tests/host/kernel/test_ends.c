@@ -55,20 +55,15 @@ static void test_splinter_above(void **state)
 	(void)state;
 
 	start(1, 256, PV_VTLB_MAX);
-	assert_int_equal(mem_release(dom, DATA + 3, 1), 1);
-	assert_int_equal(mem_populate(dom, DATA + 3, 1), 1);
-	guest_tag(dom, DATA + 3, 1);
+	scatter();
 	root = new_root();
-	e = guest_entry(&guest, root, KERNEL_VA, 21);
-	*e = DATA << 12 | KRW | PTE_PS;
+	e = map_large(root, KERNEL_VA, DATA, KRW);
 	load(root, 0);
 	assert_int_equal(aspace_ctl(v, PV_AS_CTL_SET_KERNEL_ROOT, root << 12), 0);
-	for (u64 i = 0; i < 512; i++)
-		assert_int_equal(touch(KERNEL_VA + (i << 12), HOST_WRITE), DATA + i);
+	touch_large(KERNEL_VA, HOST_WRITE, DATA);
 	*e = (DATA + 512) << 12 | KRW | PTE_PS;
 	assert_int_equal(aspace_flush(v, 0, KERNEL_VA + 0x7000, KERNEL_VA + 0x8000, PV_FLUSH_KERNEL), 0);
-	for (u64 i = 0; i < 512; i++)
-		assert_int_equal(touch(KERNEL_VA + (i << 12), HOST_WRITE), DATA + 512 + i);
+	touch_large(KERNEL_VA, HOST_WRITE, DATA + 512);
 	assert_int_equal(aspace_flush(v, 0, 0ull - MIB(2), 0ull - PAGE_SIZE, PV_FLUSH_KERNEL), 0);
 	host_domain_free(dom);
 }

@@ -186,8 +186,8 @@ static void test_bad_hints(void **state)
 	assert_int_equal(mem_release(dom, DATA + 3, 1), 1);
 	assert_int_equal(mem_populate(dom, DATA + 3, 1), 1);
 	guest_tag(dom, DATA + 3, 1);
-	*guest_entry(&guest, root, 0x40000000, 21) = DATA << 12 | RW | PTE_PS;
-	*guest_entry(&guest, root, 0x40200000, 21) = (DATA + 512) << 12 | RW | PTE_PS;
+	map_large(root, 0x40000000, DATA, RW);
+	map_large(root, 0x40200000, DATA + 512, RW);
 	load(root, 0);
 	fills = dom->fills;
 	mm_prefill(v, 0x1000, 1);

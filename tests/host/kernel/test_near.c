@@ -150,7 +150,7 @@ static void test_large_and_small(void **state)
 
 	start(1, 256, PV_VTLB_MAX);
 	root = known_root(RW);
-	*guest_entry(&guest, root, 0, 21) = DATA << 12 | RW | PTE_PS;
+	map_large(root, 0, DATA, RW);
 	assert_int_equal(aspace_flush(v, root << 12, 0, REGION, 0), 0);
 	assert_int_equal(touch(0x6000, HOST_WRITE), DATA + 6);
 	exchange_table(root, 0);
@@ -249,7 +249,7 @@ static void test_large_over_small(void **state)
 	root = known_root(RW);
 	assert_int_equal(touch(0x2000, HOST_WRITE), DATA + 2);
 	before = levels_now();
-	*guest_entry(&guest, root, 0, 21) = (DATA + 512) << 12 | RW | PTE_PS;
+	map_large(root, 0, DATA + 512, RW);
 	assert_int_equal(aspace_flush(v, root << 12, 0x7000, 0x8000, 0), 0);
 	assert_int_equal(touch(0x7000, HOST_WRITE), DATA + 512 + 7);
 	assert_int_equal(faults_at(0x1ff000), 0); /* one leaf for all */

@@ -316,17 +316,14 @@ static void test_large(void **state)
 
 	start(1, 256, PV_VTLB_MAX);
 	root = new_root();
-	e = guest_entry(&guest, root, 0x40000000, 21);
-	*e = DATA << 12 | RW | PTE_PS;
+	e = map_large(root, 0x40000000, DATA, RW);
 	load(root, 0);
 	faults = host_faults;
-	for (u64 i = 0; i < 512; i++)
-		assert_int_equal(touch(0x40000000 + (i << 12), HOST_WRITE), DATA + i);
+	touch_large(0x40000000, HOST_WRITE, DATA);
 	assert_int_equal(host_faults, faults + 1);
 	*e = (DATA + 512) << 12 | RW | PTE_PS;
 	assert_int_equal(aspace_flush(v, PV_FOREVER, 0x40007000, 0x40008000, 0), 0);
-	for (u64 i = 0; i < 512; i++)
-		assert_int_equal(touch(0x40000000 + (i << 12), HOST_WRITE), DATA + 512 + i);
+	touch_large(0x40000000, HOST_WRITE, DATA + 512);
 	host_domain_free(dom);
 }
 
@@ -338,19 +335,14 @@ static void test_splinter(void **state)
 	(void)state;
 
 	start(1, 256, PV_VTLB_MAX);
-	assert_int_equal(mem_release(dom, DATA + 3, 1), 1);
-	assert_int_equal(mem_populate(dom, DATA + 3, 1), 1);
-	guest_tag(dom, DATA + 3, 1);
+	scatter();
 	root = new_root();
-	e = guest_entry(&guest, root, 0x40000000, 21);
-	*e = DATA << 12 | RW | PTE_PS;
+	e = map_large(root, 0x40000000, DATA, RW);
 	load(root, 0);
-	for (u64 i = 0; i < 512; i++)
-		assert_int_equal(touch(0x40000000 + (i << 12), HOST_WRITE), DATA + i);
+	touch_large(0x40000000, HOST_WRITE, DATA);
 	*e = (DATA + 512) << 12 | RW | PTE_PS;
 	assert_int_equal(aspace_flush(v, PV_FOREVER, 0x40007000, 0x40008000, 0), 0);
-	for (u64 i = 0; i < 512; i++)
-		assert_int_equal(touch(0x40000000 + (i << 12), HOST_WRITE), DATA + 512 + i);
+	touch_large(0x40000000, HOST_WRITE, DATA + 512);
 	host_domain_free(dom);
 }
 
@@ -383,8 +375,7 @@ static void test_split_join(void **state)
 
 	start(1, 256, PV_VTLB_MAX);
 	root = new_root();
-	e = guest_entry(&guest, root, 0x40000000, 21);
-	*e = DATA << 12 | RW | PTE_PS;
+	e = map_large(root, 0x40000000, DATA, RW);
 	load(root, 0);
 	touch(0x40003000, HOST_READ);
 	table = guest_table(&guest);
@@ -400,8 +391,7 @@ static void test_split_join(void **state)
 	*e = 0;
 	assert_int_equal(aspace_flush(v, PV_FOREVER, 0x40000000, 0x40200000, 0), 0);
 	*e = DATA << 12 | RW | PTE_PS;
-	for (u64 i = 0; i < 512; i++)
-		assert_int_equal(touch(0x40000000 + (i << 12), HOST_READ), DATA + i);
+	touch_large(0x40000000, HOST_READ, DATA);
 	host_domain_free(dom);
 }
 

@@ -41,6 +41,27 @@ void load(gfn_t root, u64 flags)
 	assert_int_equal(aspace_load_root(v, root << 12, flags), 0);
 }
 
+u64 *map_large(gfn_t root, vaddr_t va, gfn_t gfn, u64 flags)
+{
+	u64 *e = guest_entry(&guest, root, va, 21);
+
+	*e = gfn << 12 | flags | PTE_PS;
+	return e;
+}
+
+void touch_large(vaddr_t va, enum host_access how, gfn_t gfn)
+{
+	for (u64 i = 0; i < 512; i++)
+		assert_int_equal(touch(va + (i << 12), how), gfn + i);
+}
+
+void scatter(void)
+{
+	assert_int_equal(mem_release(dom, DATA + 3, 1), 1);
+	assert_int_equal(mem_populate(dom, DATA + 3, 1), 1);
+	guest_tag(dom, DATA + 3, 1);
+}
+
 u64 faults_at(vaddr_t va)
 {
 	u64 faults = host_faults;

@@ -18,6 +18,10 @@ void start(u32 ncpus, u64 kmem, u32 tables);
 void start_audited(void); /* one CPU, and the kernel looks after itself */
 gfn_t new_root(void);
 void load(gfn_t root, u64 flags);
+/* The guest maps 2 MiB from gfn on; the entry. */
+u64 *map_large(gfn_t root, vaddr_t va, gfn_t gfn, u64 flags);
+void touch_large(vaddr_t va, enum host_access how, gfn_t gfn); /* each of those 512 pages, which is the right one */
+void scatter(void); /* the first large page of data is not in one piece from now on */
 u64 faults_at(vaddr_t va); /* how many a read takes: 0 if there is a translation */
 
 #endif
