@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Fuzzes the firewall's DHCP client: an input is a sequence of frames, mostly nearly right answers to what it asked
- * last, with time passing in between. What must hold, by code of this file alone:
+ * last, with time passing in between. What must hold, by code of the tests' own:
  *
  *	- what it sends is a whole frame of its own station with a right checksum, from its lease or from nobody;
  *	- what it calls a lease can be one: a station of a network that is not the one inside, a router in it;
  *	- a lease ends in time, whatever was said meanwhile; the log is bounded; it never asks without pause.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <dhcp.h>
+
+#include "fuzzinput.h"
+#include "sums.h"
 
 #define INSIDE_NET 0x0a000009u
 #define INSIDE_MASK 0xffffff00u
@@ -20,33 +22,6 @@ static struct dhcp dhcp;
 static uint8_t sent[DHCP_FRAME], frame[600];
 static unsigned lines, asked;
 static uint64_t now;
-
-static const uint8_t *input;
-static size_t left;
-
-static uint32_t take(unsigned n)
-{
-	uint32_t value = 0;
-
-	for (; n; n--)
-		value = value << 8 | (left ? left--, *input++ : 0);
-	return value;
-}
-
-static void insist(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static uint32_t add(uint32_t sum, const uint8_t *bytes, unsigned len)
-{
-	for (unsigned i = 0; i < len; i++)
-		sum += i & 1 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
 
 static uint8_t *room(void *self)
 {
@@ -154,8 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	input = data;
-	left = size;
+	input_begin(data, size);
 	lines = 0;
 	now = 1;
 	dhcp_init(&dhcp, mac, INSIDE_NET, INSIDE_MASK, 7, &ops);

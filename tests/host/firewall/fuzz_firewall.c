@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Fuzzes the firewall: an input is a sequence of frames of both sides, mostly nearly right ones, with time
- * passing in between. What must hold, by code of this file alone:
+ * passing in between. What must hold, by code of the tests' own:
  *
  *	- inside, nothing arrives but ARP, pings answered, answers of remotes a VM had sent to what it may send,
  *	  answers in the firewall's own name to who asked it for names, and errors about such packets;
  *	- outside, every packet is from the one address, and to where the policy allows;
  *	- sums that were right are right; no more connections than there may be.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <options.h>
 #include <router.h>
+
+#include "fuzzinput.h"
+#include "sums.h"
 
 #define IP4(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 #define FW_IN IP4(10, 0, 0, 254)
@@ -30,33 +32,6 @@ static bool sums_right, asked[4], asked_us;
 static bool waited; /* an answer of a neighbour is heard: what goes out may have waited for it */
 static enum router_side from;
 static uint16_t names_port; /* of the last question for names */
-
-static const uint8_t *input;
-static size_t left;
-
-static uint32_t take(unsigned n)
-{
-	uint32_t value = 0;
-
-	for (; n; n--)
-		value = value << 8 | (left ? left--, *input++ : 0);
-	return value;
-}
-
-static void insist(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static uint32_t add(uint32_t sum, const uint8_t *bytes, unsigned len)
-{
-	for (unsigned i = 0; i < len; i++)
-		sum += i & 1 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
 
 /* Of the part behind the IPv4 header, its checksum included. */
 static uint32_t body_sum(const uint8_t *ip, unsigned len)
@@ -271,8 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char text[256];
 	uint64_t now = NAT_SECOND;
 
-	input = data;
-	left = size;
+	input_begin(data, size);
 	memset(asked, 0, sizeof(asked));
 	asked_us = false;
 	if (size && data[0] == 'p') { /* the text of a policy instead */

@@ -14,6 +14,8 @@
 
 #include <dhcp.h>
 
+#include "sums.h"
+
 #define IP4(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 #define OURS IP4(192, 0, 2, 15)
 #define SERVER IP4(192, 0, 2, 2)
@@ -55,15 +57,6 @@ static const struct dhcp_ops ops = { NULL, room, send, keep_log };
 
 /* ---- what was asked ---- */
 
-static uint32_t sum(uint32_t total, const uint8_t *bytes, unsigned len)
-{
-	for (unsigned i = 0; i < len; i++)
-		total += i & 1 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	while (total >> 16)
-		total = (total & 0xffff) + (total >> 16);
-	return total;
-}
-
 /* An option of what was sent, as a number; 0: not there. */
 static uint32_t option(unsigned code)
 {
@@ -92,8 +85,8 @@ static void asked(unsigned type, uint32_t own, uint32_t to)
 	assert_memory_equal(sent + 6, mac, 6);
 	assert_int_equal(get32(ip + 12), own);
 	assert_int_equal(get32(ip + 16), to ? to : ~0u);
-	assert_int_equal(sum(0, ip, 20), 0xffff);
-	assert_int_equal(sum(17 + 308, ip + 12, 8 + 308), 0xffff);
+	assert_int_equal(add(0, ip, 20), 0xffff);
+	assert_int_equal(add(17 + 308, ip + 12, 8 + 308), 0xffff);
 	assert_int_equal(get16(ip + 20), 68);
 	assert_int_equal(get16(ip + 22), 67);
 	assert_int_equal(get32(sent + 42 + 12), own);
@@ -124,9 +117,9 @@ static void seal(void)
 	put16(ip + 2, 20 + len);
 	put16(ip + 24, len);
 	put16(ip + 10, 0);
-	put16(ip + 10, ~sum(0, ip, 20) & 0xffff);
+	put16(ip + 10, ~add(0, ip, 20) & 0xffff);
 	put16(ip + 26, 0);
-	put16(ip + 26, ~sum(17 + len, ip + 12, 8 + len) & 0xffff);
+	put16(ip + 26, ~add(17 + len, ip + 12, 8 + len) & 0xffff);
 }
 
 /* An answer to what was sent last. A lease of seconds 0 has no times. */

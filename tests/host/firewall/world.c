@@ -12,6 +12,8 @@
 
 #include <options.h>
 
+#include "sums.h"
+
 const uint8_t vm_mac[6] = { 2, 0x52, 0x46, 0, 0, 1 };
 const uint8_t gateway_mac[6] = { 0x52, 0x55, 10, 0, 2, 2 };
 static const uint8_t macs[ROUTER_SIDES][6] = { { 2, 0x52, 0x46, 0, 0, 3 }, { 2, 0x52, 0x46, 0, 0, 4 } };
@@ -49,16 +51,7 @@ static void keep_log(void *self, const char *line)
 
 static const struct router_ops ops = { NULL, room, send, keep_log };
 
-/* ---- sums, a plain loop over bytes ---- */
-
-static uint32_t add(uint32_t sum, const uint8_t *bytes, unsigned len)
-{
-	for (unsigned i = 0; i < len; i++)
-		sum += i & 1 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
+/* ---- sums ---- */
 
 static uint32_t body_sum(const uint8_t *ip)
 {
