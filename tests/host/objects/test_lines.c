@@ -16,33 +16,8 @@
 #include "host.h"
 #include "irq.h"
 #include "port.h"
+#include "ports.h"
 #include "world.h"
-
-static struct domain *root, *a, *b;
-
-static int setup(void **state)
-{
-	int err;
-
-	(void)state;
-	root = world_start(MIB(16));
-	a = world_child(root, "a", &err);
-	b = world_child(root, "b", &err);
-	return root && a && b ? 0 : -1;
-}
-
-static u64 alloc(struct domain *dom)
-{
-	i64 port = port_alloc(dom);
-
-	assert_true(port > 0);
-	return (u64)port;
-}
-
-static i64 status(struct domain *dom, u64 port)
-{
-	return port_status(dom, port) & 0xff;
-}
 
 static void edge_line(void **state)
 {
@@ -161,11 +136,11 @@ static void lines_too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(edge_line, setup),
-		cmocka_unit_test_setup(level_line, setup),
-		cmocka_unit_test_setup(late_interrupt, setup),
-		cmocka_unit_test_setup(no_route, setup),
-		cmocka_unit_test_setup(lines_too_many, setup),
+		cmocka_unit_test_setup(edge_line, ports_setup),
+		cmocka_unit_test_setup(level_line, ports_setup),
+		cmocka_unit_test_setup(late_interrupt, ports_setup),
+		cmocka_unit_test_setup(no_route, ports_setup),
+		cmocka_unit_test_setup(lines_too_many, ports_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

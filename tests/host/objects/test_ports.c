@@ -17,33 +17,8 @@
 #include "host.h"
 #include "irq.h"
 #include "port.h"
+#include "ports.h"
 #include "world.h"
-
-static struct domain *root, *a, *b;
-
-static int setup(void **state)
-{
-	int err;
-
-	(void)state;
-	root = world_start(MIB(16));
-	a = world_child(root, "a", &err);
-	b = world_child(root, "b", &err);
-	return root && a && b ? 0 : -1;
-}
-
-static u64 alloc(struct domain *dom)
-{
-	i64 port = port_alloc(dom);
-
-	assert_true(port > 0);
-	return (u64)port;
-}
-
-static i64 status(struct domain *dom, u64 port)
-{
-	return port_status(dom, port) & 0xff;
-}
 
 static void life_of_a_port(void **state)
 {
@@ -509,21 +484,21 @@ static void random_walk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(life_of_a_port, setup),
-		cmocka_unit_test_setup(own_ends, setup),
-		cmocka_unit_test_setup(all_ports, setup),
-		cmocka_unit_test_setup(moving, setup),
-		cmocka_unit_test_setup(virqs, setup),
-		cmocka_unit_test_setup(peer_dies, setup),
-		cmocka_unit_test_setup(out_of_reach, setup),
-		cmocka_unit_test_setup(log_listeners, setup),
-		cmocka_unit_test_setup(send_meanwhile, setup),
-		cmocka_unit_test_setup(close_meanwhile, setup),
-		cmocka_unit_test_setup(close_gives_up, setup),
-		cmocka_unit_test_setup(end_meanwhile, setup),
-		cmocka_unit_test_setup(end_is_bounded, setup),
-		cmocka_unit_test_setup(nobody_there, setup),
-		cmocka_unit_test_setup(random_walk, setup),
+		cmocka_unit_test_setup(life_of_a_port, ports_setup),
+		cmocka_unit_test_setup(own_ends, ports_setup),
+		cmocka_unit_test_setup(all_ports, ports_setup),
+		cmocka_unit_test_setup(moving, ports_setup),
+		cmocka_unit_test_setup(virqs, ports_setup),
+		cmocka_unit_test_setup(peer_dies, ports_setup),
+		cmocka_unit_test_setup(out_of_reach, ports_setup),
+		cmocka_unit_test_setup(log_listeners, ports_setup),
+		cmocka_unit_test_setup(send_meanwhile, ports_setup),
+		cmocka_unit_test_setup(close_meanwhile, ports_setup),
+		cmocka_unit_test_setup(close_gives_up, ports_setup),
+		cmocka_unit_test_setup(end_meanwhile, ports_setup),
+		cmocka_unit_test_setup(end_is_bounded, ports_setup),
+		cmocka_unit_test_setup(nobody_there, ports_setup),
+		cmocka_unit_test_setup(random_walk, ports_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
