@@ -30,12 +30,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REPS 5
+#include "measure.h"
 
-#define STR_(x) #x
-#define STR(x) STR_(x)
-/* The plugin looks for this displacement: 0x5246 << 16 | id << 1 | end. */
-#define MARK(value) __asm__ volatile("nopl " STR(value) "(%%rax)" ::: "memory")
+#define REPS 5
 
 static inline uint64_t ticks(void)
 {
@@ -43,12 +40,6 @@ static inline uint64_t ticks(void)
 
 	__asm__ volatile("lfence; rdtsc" : "=a"(lo), "=d"(hi)::"memory");
 	return (uint64_t)hi << 32 | lo;
-}
-
-static void die(const char *what)
-{
-	printf("BENCH-ERROR %s: %s\n", what, strerror(errno));
-	exit(1);
 }
 
 static int by_value(const void *a, const void *b)
@@ -79,12 +70,12 @@ static void report(const char *name, uint64_t *samples, unsigned iterations)
 		for (unsigned r = 0; r < REPS; r++) {                                              \
 			uint64_t start = ticks();                                                  \
 			if (r == REPS - 1)                                                         \
-				MARK(0x52460000 + 2 * id);                                         \
+				START(id);                                                         \
 			for (unsigned i = 0; i < (n); i++) {                                       \
 				body;                                                              \
 			}                                                                          \
 			if (r == REPS - 1)                                                         \
-				MARK(0x52460001 + 2 * id);                                         \
+				END(id);                                                           \
 			samples[r] = ticks() - start;                                              \
 		}                                                                                  \
 		printf("BENCH-ID %d %s %u\n", id, name, (unsigned)(n));                            \
@@ -248,13 +239,13 @@ static void bench_big_fork(void)
 	for (unsigned i = 0; i < REPS; i++) {
 		touch(area, PAGES * 4096);
 		samples[i] = ticks();
-		MARK(0x52460000 + 2 * 17);
+		START(17);
 		pid = fork();
 		if (pid < 0)
 			die("fork");
 		if (!pid)
 			_exit(0);
-		MARK(0x52460001 + 2 * 17);
+		END(17);
 		samples[i] = ticks() - samples[i];
 		if (waitpid(pid, NULL, 0) != pid)
 			die("waitpid");

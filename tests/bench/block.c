@@ -18,25 +18,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "measure.h"
+
 #define RUNS 5
 #define WARM_UP 2400 /* requests: every page of the window and of the disk has been used */
 #define DEPTH 32
 #define BLOCK_MAX (1u << 20)
 #define SPAN (16u << 20) /* of the disk */
 
-#define STR_(x) #x
-#define STR(x) STR_(x)
-#define MARK(value) __asm__ volatile("nopl " STR(value) "(%%rax)" ::: "memory")
+/* An operation that does `each` at a time. */
+#define MEASURE(id, name, calls, each, body) MEASURE_RUNS(id, name, RUNS, (calls) / 4 + 1, calls, each, body)
 
 static int disk;
 static uint8_t *memory; /* DEPTH blocks of the largest size would be much: blocks of one run share it */
 static aio_context_t context;
-
-static void die(const char *what)
-{
-	printf("BENCH-ERROR %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static void one(int writing, size_t size, unsigned i)
 {
@@ -86,21 +81,6 @@ static void flush(int writing, size_t size, unsigned i)
 	if (fdatasync(disk))
 		die("fdatasync");
 }
-
-/* The marker's number is part of the instruction, hence a macro. */
-#define MEASURE(id, name, calls, each, body)                                                       \
-	do {                                                                                       \
-		for (unsigned i = 0; i < (calls) / 4 + 1; i++)                                     \
-			body;                                                                      \
-		for (unsigned run = 0; run < RUNS; run++) {                                        \
-			MARK(0x52460000 + 2 * id);                                                 \
-			for (unsigned i = 0; i < (calls); i++)                                     \
-				body;                                                              \
-			MARK(0x52460001 + 2 * id);                                                 \
-		}                                                                                  \
-		printf("BENCH-ID %d %s %u\n", id, name, (unsigned)(calls) * (each));               \
-		fflush(stdout);                                                                    \
-	} while (0)
 
 int main(void)
 {

@@ -6,6 +6,7 @@
  * domain that runs meanwhile, which is measured on two.
  */
 #include "abitest.h"
+#include "mark.h"
 
 #define CALLS 1000
 #define ROUNDS 200
@@ -16,11 +17,6 @@
 /* HC() notes each call for the suite's record, which is not what is measured here. */
 #define CALL(name, ...) hc_call(PV_HC_##name, (const u64[6]){ __VA_ARGS__ })
 
-#define STR_(x) #x
-#define STR(x) STR_(x)
-#define MARK(value) __asm__ volatile("nopl " STR(value) "(%%rax)" ::: "memory")
-#define START(id) MARK(0x52460000 + 2 * id)
-#define END(id) MARK(0x52460001 + 2 * id)
 /* Markers of bench.c and of this file are told apart by what was booted. */
 enum { NULL_HYPERCALL = 1, SEND_PENDING, SEND_RUNNING, EVENT_ROUND, YIELD_ROUND };
 

@@ -20,6 +20,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "measure.h"
+
 #define RUNS 3
 #define PORT 7000u
 #define ECHO 0u /* a byte back for each */
@@ -34,18 +36,10 @@
 #define BURST 32u
 #define PATIENCE 20 /* s: a lost packet is an error here, not a reason to wait for ever */
 
-#define STR_(x) #x
-#define STR(x) STR_(x)
-#define MARK(value) __asm__ volatile("nopl " STR(value) "(%%rax)" ::: "memory")
+/* An operation that does `each` at a time. */
+#define MEASURE(id, name, calls, each, body) MEASURE_RUNS(id, name, RUNS, calls, calls, each, body)
 
 static uint8_t block[BLOCK];
-
-static void die(const char *what)
-{
-	printf("BENCH-ERROR %s: %s\n", what, strerror(errno));
-	fflush(stdout);
-	exit(1);
-}
 
 static void write_all(int fd, size_t len)
 {
@@ -189,21 +183,6 @@ static void burst(int fd, unsigned count)
 	if (recv(fd, block, PACKET, 0) != PACKET)
 		die("a packet was lost");
 }
-
-/* The marker's number is part of the instruction, hence a macro. */
-#define MEASURE(id, name, calls, each, body)                                                       \
-	do {                                                                                       \
-		for (unsigned i = 0; i < (calls); i++)                                             \
-			body;                                                                      \
-		for (unsigned run = 0; run < RUNS; run++) {                                        \
-			MARK(0x52460000 + 2 * id);                                                 \
-			for (unsigned i = 0; i < (calls); i++)                                     \
-				body;                                                              \
-			MARK(0x52460001 + 2 * id);                                                 \
-		}                                                                                  \
-		printf("BENCH-ID %d %s %u\n", id, name, (unsigned)(calls) * (each));               \
-		fflush(stdout);                                                                    \
-	} while (0)
 
 static void neighbour(const char *address)
 {
