@@ -3,12 +3,13 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include <pci/mmio.h>
+
+#include "fakebus.h"
 
 #define CTRL 0x0000u
 #define STATUS 0x0008u
@@ -46,30 +47,14 @@ void fake82574_init(void)
 	*fake82574_register(EEC) = 0x200;
 	*fake82574_register(0x5400) = 0x12005452;
 	*fake82574_register(0x5404) = 0x80005634;
-	d->arena.base = aligned_alloc(4096, FAKE82574_PAGES * 4096);
-	memset(d->arena.base, 0, FAKE82574_PAGES * 4096);
+	d->arena.base = fakebus_begin(d->bus, FAKE82574_PAGES);
 	d->arena.bus = d->bus;
 	d->arena.pages = FAKE82574_PAGES;
-	/* no two pages next to each other, and beyond 4 GiB */
-	for (unsigned i = 0; i < FAKE82574_PAGES; i++)
-		d->bus[i] = 0x7700000000 + (uint64_t)(FAKE82574_PAGES - i) * 0x3000;
 }
 
 void fake82574_free(void)
 {
-	free(fake82574.arena.base);
-}
-
-/* The bus: len bytes at an address, which must lie in one page of the arena. */
-static void *dma(uint64_t bus, uint64_t len)
-{
-	for (unsigned i = 0; i < FAKE82574_PAGES; i++)
-		if (bus - fake82574.bus[i] < 4096) {
-			assert_true(bus % 4096 + len <= 4096);
-			return fake82574.arena.base + i * 4096 + bus % 4096;
-		}
-	fail_msg("the device was told of %#llx, which is not its arena's", (unsigned long long)bus);
-	return NULL;
+	fakebus_end();
 }
 
 /* ---- registers ---- */

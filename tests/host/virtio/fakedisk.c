@@ -11,6 +11,8 @@
 #include <blk/blk.h>
 #include <pci/mmio.h>
 
+#include "fakebus.h"
+
 #define NOTIFY_AT 0x3000u
 #define DEVICE_AT 0x2000u
 
@@ -47,32 +49,16 @@ void fakedisk_init(void)
 	memcpy(d->registers + DEVICE_AT, d->config, sizeof(d->config));
 	d->queue_max = 256;
 	d->medium = calloc(FAKEDISK_SECTORS, 512);
-	d->arena.base = aligned_alloc(4096, FAKEDISK_PAGES * 4096);
-	memset(d->arena.base, 0, FAKEDISK_PAGES * 4096);
+	d->arena.base = fakebus_begin(d->bus, FAKEDISK_PAGES);
 	d->arena.bus = d->bus;
 	d->arena.pages = FAKEDISK_PAGES;
-	/* no two pages next to each other, and beyond 4 GiB */
-	for (unsigned i = 0; i < FAKEDISK_PAGES; i++)
-		d->bus[i] = 0x7700000000 + (uint64_t)(FAKEDISK_PAGES - i) * 0x3000;
 	fakedisk_common()->num_queues = 1;
 }
 
 void fakedisk_free(void)
 {
 	free(fakedisk.medium);
-	free(fakedisk.arena.base);
-}
-
-/* The bus: len bytes at an address, which must lie in one page of the arena. */
-static void *dma(uint64_t bus, uint64_t len)
-{
-	for (unsigned i = 0; i < FAKEDISK_PAGES; i++)
-		if (bus - fakedisk.bus[i] < 4096) {
-			assert_true(bus % 4096 + len <= 4096);
-			return fakedisk.arena.base + i * 4096 + bus % 4096;
-		}
-	fail_msg("the device was told of %#llx, which is not its arena's", (unsigned long long)bus);
-	return NULL;
+	fakebus_end();
 }
 
 /* ---- registers ---- */

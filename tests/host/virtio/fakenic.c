@@ -3,12 +3,13 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include <pci/mmio.h>
+
+#include "fakebus.h"
 
 #define NOTIFY_AT 0x3000u
 #define DEVICE_AT 0x2000u
@@ -36,31 +37,15 @@ void fakenic_init(void)
 	n->offered = VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_EVENT_IDX) | 0x3ffff;
 	n->queue_max = 256;
 	memcpy(n->registers + DEVICE_AT, mac, sizeof(mac));
-	n->arena.base = aligned_alloc(PAGE, FAKENIC_PAGES * PAGE);
-	memset(n->arena.base, 0, FAKENIC_PAGES * PAGE);
+	n->arena.base = fakebus_begin(n->bus, FAKENIC_PAGES);
 	n->arena.bus = n->bus;
 	n->arena.pages = FAKENIC_PAGES;
-	/* no two pages next to each other, and beyond 4 GiB */
-	for (unsigned i = 0; i < FAKENIC_PAGES; i++)
-		n->bus[i] = 0x7700000000 + (uint64_t)(FAKENIC_PAGES - i) * 0x3000;
 	fakenic_common()->num_queues = 3;
 }
 
 void fakenic_free(void)
 {
-	free(fakenic.arena.base);
-}
-
-/* The bus: len bytes at an address, which must lie in one page of the arena. */
-static void *dma(uint64_t bus, uint64_t len)
-{
-	for (unsigned i = 0; i < FAKENIC_PAGES; i++)
-		if (bus - fakenic.bus[i] < PAGE) {
-			assert_true(bus % PAGE + len <= PAGE);
-			return fakenic.arena.base + i * PAGE + bus % PAGE;
-		}
-	fail_msg("the device was told of %#llx, which is not its arena's", (unsigned long long)bus);
-	return NULL;
+	fakebus_end();
 }
 
 /* ---- registers ---- */

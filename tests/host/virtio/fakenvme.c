@@ -10,6 +10,8 @@
 
 #include <pci/mmio.h>
 
+#include "fakebus.h"
+
 #define ON 1u
 #define READY 1u
 #define FATAL 2u
@@ -54,31 +56,15 @@ void fakenvme_init(void)
 	d->list[0] = FAKENVME_NSID;
 	d->refuses = 0xff;
 	d->medium = calloc(FAKENVME_SECTORS, 512);
-	d->arena.base = aligned_alloc(4096, FAKENVME_PAGES * 4096);
-	memset(d->arena.base, 0, FAKENVME_PAGES * 4096);
+	d->arena.base = fakebus_begin(d->bus, FAKENVME_PAGES);
 	d->arena.bus = d->bus;
 	d->arena.pages = FAKENVME_PAGES;
-	/* no two pages next to each other, and beyond 4 GiB */
-	for (unsigned i = 0; i < FAKENVME_PAGES; i++)
-		d->bus[i] = 0x7700000000 + (uint64_t)(FAKENVME_PAGES - i) * 0x3000;
 }
 
 void fakenvme_free(void)
 {
 	free(fakenvme.medium);
-	free(fakenvme.arena.base);
-}
-
-/* The bus: len bytes at an address, which must lie in one page of the arena. */
-static void *dma(uint64_t bus, uint64_t len)
-{
-	for (unsigned i = 0; i < FAKENVME_PAGES; i++)
-		if (bus - fakenvme.bus[i] < 4096) {
-			assert_true(bus % 4096 + len <= 4096);
-			return fakenvme.arena.base + i * 4096 + bus % 4096;
-		}
-	fail_msg("the device was told of %#llx, which is not its arena's", (unsigned long long)bus);
-	return NULL;
+	fakebus_end();
 }
 
 static uint64_t word64(const struct entry *entry, unsigned at)
