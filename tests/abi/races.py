@@ -47,10 +47,7 @@ def run(kernel, build, path, seed, icount=False, case=None, area="RAC"):
     machine = qemu.Machine(kernel=kernel, image=path, cpus=CPUS[area], icount=icount,
                            append=f"panic=exit {which} race={seed} abi.seed={seed}")
     result = pvrun.boot(machine, build, BUDGET if icount else BUDGET_AT_ONCE, WALL)
-    problems = [result.over] if result.over else []
-    problems += pvrun.judge_ktap(result, None, 1 if case else CASES[area])[1]
-    if result.code and not result.over:
-        problems.append(f"exit status {result.code}")
+    problems = pvrun.judge_alone(result, 1 if case else CASES[area])
     turns = re.search(r"race: seed \d+, (\d+) pauses, order ([0-9a-f]+)", result.kernel)
     if not turns and not problems:
         problems.append("the kernel says nothing of its race points")

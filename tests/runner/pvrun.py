@@ -137,6 +137,15 @@ def judge_ktap(result, domain, want):
     return report, problems
 
 
+def judge_alone(result, want):
+    """Problems of a boot of which nothing but its report in KTAP and a good end are expected."""
+    problems = [result.over] if result.over else []
+    problems += judge_ktap(result, None, want)[1]
+    if result.code and not result.over:
+        problems.append(f"exit status {result.code}")
+    return problems
+
+
 def judge_lines(result, expect, forbid):
     """Problems of a boot that is judged by its log: `expect` in this order, `forbid` nowhere."""
     lines, problems, at = result.lines(), [], 0

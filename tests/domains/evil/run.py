@@ -51,11 +51,7 @@ def boot(options, path):
                + (f" evil.plant={options['plant']}" if options["plant"] else ""))
     budget = FIXED_INSNS + INSNS_A_CALL * options["calls"]
     result = pvrun.boot(machine, pathlib.Path(options["build"]), budget, WALL)
-    problems = [result.over] if result.over else []
-    problems += pvrun.judge_ktap(result, None, 1)[1]
-    if result.code and not result.over:
-        problems.append(f"exit status {result.code}")
-    return result, problems
+    return result, pvrun.judge_alone(result, 1)
 
 
 def digest(path):

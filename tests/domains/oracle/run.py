@@ -42,11 +42,7 @@ def boot(options, image, seed):
                + (f" oracle.plant={options.plant}" if options.plant else "")
                + (" oracle.verbose=1" if options.verbose else ""))
     result = pvrun.boot(machine, options.build, FIXED_INSNS + INSNS_A_STEP * options.steps, WALL)
-    problems = [result.over] if result.over else []
-    problems += pvrun.judge_ktap(result, None, 1)[1]
-    if result.code and not result.over:
-        problems.append(f"exit status {result.code}")
-    return result, problems
+    return result, pvrun.judge_alone(result, 1)
 
 
 def diverged(result):
