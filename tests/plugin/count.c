@@ -20,6 +20,10 @@
  *       at the end, with owner=ADDRESS: instructions of guests by VM, see owner.h. `switch` above are changes
  *       from one vCPU to another then.
  *
+ *   AT n insns=N cr3=N ...
+ *       with at=ADDRESS, up to 8 times: everything so far when the instruction there runs, the first 256 times.
+ *       n counts the options. What else lies at the same address elsewhere is not told apart.
+ *
  * Options: budget=N ends QEMU with status 120 once more than N instructions ran; exact=on counts each
  * instruction instead of each translation block (a block that faults half-way is counted whole).
  * Everything is printed on stderr. Inline counters are exact under -icount and with one CPU; with
@@ -40,6 +44,8 @@
 #define LOW_END 0x0000800000000000u
 #define MARK_BASE 0x52460000u
 #define MARK_IDS 256
+#define PLACES 8
+#define PLACE_TIMES 256u
 #define STEP_BASE 0x52480000u
 #define STEP_RESET 7u
 #define BUDGET_STATUS 120
@@ -63,6 +69,8 @@ static uint64_t counters[C_COUNT];
 static uint64_t marks[MARK_IDS][C_COUNT];
 static uint64_t steps[2], lives;
 static uint64_t budget;
+static uint64_t places[PLACES];
+static unsigned int n_places, place_times[PLACES];
 static bool exact;
 
 static uint64_t total(const uint64_t *values)
@@ -96,6 +104,26 @@ static void at_mark(unsigned int vcpu, void *data)
 	}
 	snprintf(head, sizeof(head), "MARK %u insns=", id);
 	print_counters(head, counters, marks[id]);
+}
+
+static void at_place(unsigned int vcpu, void *data)
+{
+	unsigned int place = (unsigned int)(uintptr_t)data;
+	char head[48];
+
+	(void)vcpu;
+	if (place_times[place]++ >= PLACE_TIMES)
+		return;
+	snprintf(head, sizeof(head), "AT %u insns=", place);
+	print_counters(head, counters, NULL);
+}
+
+static void look_for_places(struct qemu_plugin_insn *insn)
+{
+	for (unsigned int i = 0; i < n_places; i++)
+		if (qemu_plugin_insn_vaddr(insn) == places[i])
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, at_place, QEMU_PLUGIN_CB_NO_REGS,
+							       (void *)(uintptr_t)i);
 }
 
 static void at_life(unsigned int vcpu, void *data)
@@ -213,6 +241,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (owner_watching())
 			owner_look_at(insn, displacement);
 		count_steps(insn, displacement - STEP_BASE);
+		look_for_places(insn);
 		if (where != C_HOLE)
 			vm86_look_at(insn, code, size, print_all);
 		if (mark < 2 * MARK_IDS)
@@ -271,6 +300,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int a
 			budget = strtoull(argv[i] + 7, NULL, 0);
 		} else if (!strncmp(argv[i], "owner=", 6)) {
 			owner_watch(strtoull(argv[i] + 6, NULL, 0));
+		} else if (!strncmp(argv[i], "at=", 3) && n_places < PLACES) {
+			places[n_places++] = strtoull(argv[i] + 3, NULL, 0);
 		} else if (!strcmp(argv[i], "exact=on")) {
 			exact = true;
 		} else {

@@ -78,6 +78,7 @@ struct init {
 	unsigned count;
 	struct guest *console;	 /* the domain that owns the serial line, or NULL */
 	struct guest *exit_with; /* its end is the machine's end, or NULL */
+	bool accounts;		 /* say what each has used when the machine ends */
 	bool headless;		 /* power off when nothing is left to run */
 };
 

@@ -4,6 +4,7 @@
  *
  * Options on the kernel's command line:
  *   exit-with=NAME     the end of this domain is the end of the machine, with its exit code
+ *   accounts           at the end of the machine, what each domain that still runs has used
  *   headless           plain log instead of a terminal; power off when no domain is left
  *   cycle=NAME,N[,MS]  see cycle.c
  *   view=NAME          which console is shown first (read by the console service)
@@ -98,6 +99,7 @@ static void read_options(void)
 	char name[64];
 
 	init.headless = pv_cmdline_has("headless");
+	init.accounts = pv_cmdline_has("accounts");
 	if (pv_cmdline_get("exit-with", name, sizeof(name))) {
 		init.exit_with = guest_find(name);
 		if (!init.exit_with)

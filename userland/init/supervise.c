@@ -101,6 +101,19 @@ static unsigned exit_code(const struct outcome *o)
 	}
 }
 
+/* What the kernel has on its account: its vCPUs' time, and the memory of the kernel's own it takes. */
+static void print_account(const struct guest *guest)
+{
+	struct pv_dom_status s;
+
+	if (pv_dom_status(guest->dom, &s) >= 0)
+		printf("%s ran %llu ms and waited %llu ms for a processor; %llu of %llu KiB of kmem\n",
+		       (const char *)guest->spec->name,
+		       (unsigned long long)(s.run_ns / PV_NSEC_PER_MSEC),
+		       (unsigned long long)(s.steal_ns / PV_NSEC_PER_MSEC),
+		       (unsigned long long)s.kmem_used * 4, (unsigned long long)s.kmem_quota * 4);
+}
+
 /* ---- the end of the machine ---- */
 
 void machine_flushed(void)
@@ -114,6 +127,9 @@ void machine_poweroff(unsigned code)
 {
 	if (poweroff.pending)
 		return;
+	for (unsigned i = 0; init.accounts && i < init.count; i++)
+		if (init.guests[i].state == GUEST_RUNNING)
+			print_account(&init.guests[i]);
 	fflush(stdout);
 	poweroff.pending = true;
 	poweroff.code = code;
@@ -186,18 +202,6 @@ void guest_detached(struct guest *guest)
 {
 	if (guest->state == GUEST_DETACHING)
 		finish(guest);
-}
-
-/* What the scheduler has on its vCPUs' account. */
-static void print_account(const struct guest *guest)
-{
-	struct pv_dom_status s;
-
-	if (pv_dom_status(guest->dom, &s) >= 0)
-		printf("%s ran %llu ms and waited %llu ms for a processor\n",
-		       (const char *)guest->spec->name,
-		       (unsigned long long)(s.run_ns / PV_NSEC_PER_MSEC),
-		       (unsigned long long)(s.steal_ns / PV_NSEC_PER_MSEC));
 }
 
 static void stopped(struct guest *guest)
