@@ -169,6 +169,19 @@ def crossings(build):
             *table_of.table(table_of.measure(build, build / "kernel" / RELEASE))]
 
 
+def starts(build):
+    """Lines of the tables of starts and footprint; [] without the plugin."""
+    import boot as table_of  # it imports this file
+    if not plugin(build):
+        return []
+    lines = []
+    for mem, counts in table_of.MEASURED:
+        print(f"bench: starts of VMs of {mem} ...", file=sys.stderr, flush=True)
+        lines += ["", *table_of.table([table_of.measure(build, build / "kernel" / RELEASE, vms, mem)
+                                       for vms in counts])]
+    return lines
+
+
 def number(value):
     return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
@@ -218,6 +231,9 @@ def main():
         if options.only == "crossings":
             print("\n".join(crossings(options.build)[1:]))
             return
+        if options.only == "boot":
+            print("\n".join(starts(options.build)[1:]))
+            return
         if options.only == "disks" or options.only in DISK_ROWS:
             print("\n".join(disks(options.build, None if options.only == "disks" else options.only)[1:]))
             return
@@ -227,8 +243,8 @@ def main():
         print("bench: native Linux ...", file=sys.stderr, flush=True)
         plain = native(options.build)
         if options.only and options.only not in plain.cost:
-            raise BenchError(f"there is no operation '{options.only}'; "
-                             f"known: {', '.join((*plain.cost, 'crossings', 'disks', *DISK_ROWS, *network.ROWS))}")
+            known = (*plain.cost, "boot", "crossings", "disks", *DISK_ROWS, *network.ROWS)
+            raise BenchError(f"there is no operation '{options.only}'; known: {', '.join(known)}")
         print("bench: Linux in a VM, release and debug ...", file=sys.stderr, flush=True)
         release, debug = (guest(options.build, kernel) for kernel in kernels)
         print("bench: Linux in a VM, fused roots ...", file=sys.stderr, flush=True)
@@ -236,7 +252,8 @@ def main():
         print("bench: newlib domains ...", file=sys.stderr, flush=True)
         pairs = [] if options.only else [domains(options.build, kernel) for kernel in kernels]
         more = [] if options.only else \
-            crossings(options.build) + disks(options.build, None) + networks(options.build, None)
+            crossings(options.build) + starts(options.build) + disks(options.build, None) + \
+            networks(options.build, None)
     except BenchError as error:
         sys.exit(f"bench: {error}")
     lines = ["Instructions of the whole machine per operation (QEMU TCG, icount); CR3 loads and SYSCALL + IRET",
