@@ -14,13 +14,6 @@
 #define CUTTER_SLOT_PAGES 16u
 #define CUTTER_SLOT_BYTES (CUTTER_SLOT_PAGES * CUTTER_PAGE)
 
-/* Memory the disk may reach: page i of base is at bus[i] for it, which need not be next to bus[i - 1]. Zeroed. */
-struct cutter_arena {
-	uint8_t *base;
-	const uint64_t *bus;
-	unsigned pages;
-};
-
 struct cutter_slot {
 	struct storage_request *request; /* NULL: free */
 	uint64_t at;			 /* of the request's bytes: which this command is for */

@@ -303,7 +303,7 @@ static void set_up(struct e1000e *nic)
 	put(nic, TIPG, TIPG_USUAL);
 }
 
-const char *e1000e_start(struct e1000e *nic, const struct e1000e_arena *arena)
+const char *e1000e_start(struct e1000e *nic, const struct pci_arena *arena)
 {
 	unsigned pages = arena->pages < E1000E_ARENA_MAX ? arena->pages : E1000E_ARENA_MAX;
 	const char *why = read_mac(nic);

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena.h"
+
 #define E1000E_PAGE 4096u
 #define E1000E_BUFFER 2048u
 #define E1000E_FRAME_MIN 14u
@@ -25,15 +27,9 @@
 #define E1000E_RING_STEP 8u	 /* a ring is a multiple of so many */
 #define E1000E_REGISTERS 0x6000u /* of its first BAR from the start */
 #define E1000E_CONTROL_PAGES 2u	 /* the rings */
+/* Pages of the arena: as many at least, and no more than those are used. */
 #define E1000E_ARENA_MIN (E1000E_CONTROL_PAGES + 2u * E1000E_RING_STEP * E1000E_BUFFER / E1000E_PAGE)
 #define E1000E_ARENA_MAX (E1000E_CONTROL_PAGES + 2u * E1000E_RING_MAX * E1000E_BUFFER / E1000E_PAGE)
-
-/* Memory the card may reach: page i of base is at bus[i] for it, which need not be next to bus[i - 1]. Zeroed. */
-struct e1000e_arena {
-	uint8_t *base;
-	const uint64_t *bus;
-	unsigned pages; /* E1000E_ARENA_MIN..; more than E1000E_ARENA_MAX are not used */
-};
 
 /* Both kinds: what the second word says differs. */
 struct e1000e_descriptor {
@@ -48,7 +44,7 @@ struct e1000e_counters {
 
 struct e1000e {
 	uint8_t *registers;
-	struct e1000e_arena arena;
+	struct pci_arena arena;
 	struct e1000e_descriptor *rx, *tx;
 	unsigned size;		   /* of each ring */
 	unsigned rx_next, rx_told; /* to look at; the one that is nobody's, as the card knows it */
@@ -71,7 +67,7 @@ bool e1000e_reset_done(const struct e1000e *nic);
 
 /* Makes it ready, and offers it buffers to receive into; its interrupts all go to the first vector. NULL, or what
  * is wrong; it is then of no use. */
-const char *e1000e_start(struct e1000e *nic, const struct e1000e_arena *arena) __attribute__((warn_unused_result));
+const char *e1000e_start(struct e1000e *nic, const struct pci_arena *arena) __attribute__((warn_unused_result));
 
 /* Where to write the next frame to send, E1000E_FRAME_MAX bytes, or NULL: no buffer is free. */
 uint8_t *e1000e_room(struct e1000e *nic);

@@ -13,6 +13,7 @@
 #ifndef VIRTIO_NVME_H
 #define VIRTIO_NVME_H
 
+#include "arena.h"
 #include "cutter.h"
 #include "nvmeq.h"
 
@@ -52,7 +53,7 @@ struct nvme {
 	uint32_t bytes; /* of its first BAR from the start: registers and the doorbells that are used */
 	uint32_t stride; /* from a doorbell to the next */
 	uint32_t patience_ms; /* how long it may take to be switched on and off */
-	struct cutter_arena arena; /* more pages than NVME_ARENA_MAX are not used */
+	struct pci_arena arena; /* more pages than NVME_ARENA_MAX are not used */
 	uint16_t vector;
 	enum nvme_state state;
 	unsigned question; /* while ASKING */
@@ -83,7 +84,7 @@ const char *nvme_look(struct nvme *nvme, struct nvme_registers *registers, uint6
 bool nvme_stopped(const struct nvme *nvme);
 
 /* Begins to make a stopped one ready. vector: that of its interrupt, bound. arm, or NULL. NULL, or why not. */
-const char *nvme_start(struct nvme *nvme, const struct cutter_arena *arena, uint16_t vector,
+const char *nvme_start(struct nvme *nvme, const struct pci_arena *arena, uint16_t vector,
 		       void (*arm)(void *self), void *self) __attribute__((warn_unused_result));
 
 /* Goes on as far as that needs no waiting. */

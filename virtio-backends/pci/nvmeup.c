@@ -106,7 +106,7 @@ static void switch_on(struct nvme *nvme)
 	nvme->waited_ms = 0;
 }
 
-const char *nvme_start(struct nvme *nvme, const struct cutter_arena *arena, uint16_t vector,
+const char *nvme_start(struct nvme *nvme, const struct pci_arena *arena, uint16_t vector,
 		       void (*arm)(void *self), void *self)
 {
 	unsigned most = nvme->io.place.size - 1u;

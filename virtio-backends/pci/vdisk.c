@@ -278,7 +278,7 @@ static const char *start_queue(struct vdisk *disk, uint16_t vector)
 	return vpci_queue(disk->vpci, 0, &bus, &disk->doorbell);
 }
 
-const char *vdisk_init(struct vdisk *disk, struct vpci *vpci, const struct cutter_arena *arena,
+const char *vdisk_init(struct vdisk *disk, struct vpci *vpci, const struct pci_arena *arena,
 		       uint16_t vector, bool remapped)
 {
 	const uint64_t wanted = VIRTIO_BIT(F_SIZE_MAX) | VIRTIO_BIT(BLK_F_SEG_MAX) |

@@ -12,6 +12,7 @@
 #ifndef VIRTIO_VDISK_H
 #define VIRTIO_VDISK_H
 
+#include "arena.h"
 #include "../ring/drvq.h"
 #include "cutter.h"
 #include "vpci.h"
@@ -24,7 +25,7 @@
 struct vdisk {
 	struct storage storage; /* first */
 	struct vpci *vpci;
-	struct cutter_arena arena; /* more pages than VDISK_ARENA_MAX are not used */
+	struct pci_arena arena; /* more pages than VDISK_ARENA_MAX are not used */
 	struct drvq queue;
 	struct drvq_slot queue_slots[VDISK_QUEUE];
 	uint16_t *doorbell;
@@ -39,7 +40,7 @@ struct vdisk {
  * Makes a device that has just been reset (vpci_reset) ready. vector: MSI-X vector of its queue, bound.
  * NULL, or what is wrong with the device; it is then of no use.
  */
-const char *vdisk_init(struct vdisk *disk, struct vpci *vpci, const struct cutter_arena *arena,
+const char *vdisk_init(struct vdisk *disk, struct vpci *vpci, const struct pci_arena *arena,
 		       uint16_t vector, bool remapped) __attribute__((warn_unused_result));
 
 #endif

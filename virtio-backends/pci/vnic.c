@@ -104,7 +104,7 @@ static const char *read_mac(struct vnic *nic)
 	return nic->mac[0] & 1 ? "has a MAC address that is not one station's" : NULL;
 }
 
-const char *vnic_init(struct vnic *nic, struct vpci *vpci, const struct vnic_arena *arena,
+const char *vnic_init(struct vnic *nic, struct vpci *vpci, const struct pci_arena *arena,
 		      uint16_t vector, bool remapped)
 {
 	const uint64_t wanted = VIRTIO_BIT(F_MAC) | VIRTIO_BIT(VIRTIO_F_EVENT_IDX);

@@ -9,25 +9,19 @@
 #define VIRTIO_VNIC_H
 
 #include "../net/pair.h"
+#include "arena.h"
 #include "vpci.h"
 
 #define VNIC_PAGE PAIR_PAGE
 #define VNIC_CONTROL_PAGES 6u /* descriptors, available ring, used ring of two queues */
 #define VNIC_MAC 6u
+/* Pages of the arena: as many at least, and no more than those are used. */
 #define VNIC_ARENA_MIN (VNIC_CONTROL_PAGES + 8u)
 #define VNIC_ARENA_MAX (VNIC_CONTROL_PAGES + 2u * PAIR_QUEUE * PAIR_BUFFER / VNIC_PAGE)
 
-/* Memory the device may reach: page i of base is at bus[i] for the device, which need not be next
- * to bus[i - 1]. Zeroed. */
-struct vnic_arena {
-	uint8_t *base;
-	const uint64_t *bus;
-	unsigned pages; /* VNIC_ARENA_MIN..; more than VNIC_ARENA_MAX is not used */
-};
-
 struct vnic {
 	struct vpci *vpci;
-	struct vnic_arena arena;
+	struct pci_arena arena;
 	struct pair pair;
 	uint16_t *doorbells[2];
 	uint8_t mac[VNIC_MAC]; /* zero: it says none */
@@ -39,7 +33,7 @@ struct vnic {
  * MSI-X vector that says a frame has come, bound. NULL, or what is wrong with the device; it is then of
  * no use.
  */
-const char *vnic_init(struct vnic *nic, struct vpci *vpci, const struct vnic_arena *arena,
+const char *vnic_init(struct vnic *nic, struct vpci *vpci, const struct pci_arena *arena,
 		      uint16_t vector, bool remapped) __attribute__((warn_unused_result));
 
 /* Where to write the next frame to send, PAIR_FRAME_MAX bytes, or NULL: no buffer is free. */

@@ -27,7 +27,7 @@ struct fake82574 {
 	unsigned resets, interrupts, tail_writes;
 	uint8_t sent[E1000E_FRAME_MAX];
 	uint32_t sent_len;
-	struct e1000e_arena arena;
+	struct pci_arena arena;
 	uint64_t bus[FAKE82574_PAGES];
 };
 

@@ -37,7 +37,7 @@ struct fakedisk {
 	uint16_t taken, kicks;
 	enum fakedisk_lie lie;
 	unsigned resets, commands, flushes, longest;
-	struct cutter_arena arena;
+	struct pci_arena arena;
 	uint64_t bus[FAKEDISK_PAGES];
 	uint8_t *medium;
 };

@@ -39,7 +39,7 @@ struct fakenic {
 	struct fakenic_queue queues[2];
 	enum fakenic_lie lie;
 	unsigned resets, interrupts;
-	struct vnic_arena arena;
+	struct pci_arena arena;
 	uint64_t bus[FAKENIC_PAGES];
 	/* the frame that went out last */
 	uint8_t sent[PAIR_FRAME_MAX];

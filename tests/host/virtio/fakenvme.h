@@ -46,7 +46,7 @@ struct fakenvme {
 	uint8_t refuses; /* the opcode of a command of its own that fails; 0xff: none */
 	unsigned stops, starts, commands, flushes, largest, discards, zeroes, lists;
 	uint32_t vector;
-	struct cutter_arena arena;
+	struct pci_arena arena;
 	uint64_t bus[FAKENVME_PAGES];
 	uint8_t *medium;
 };

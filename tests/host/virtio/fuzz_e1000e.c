@@ -114,7 +114,7 @@ static void step(void)
 
 static bool make_ready(void)
 {
-	const struct e1000e_arena place = { arena, bus, PAGES };
+	const struct pci_arena place = { arena, bus, PAGES };
 
 	memset(registers, 0, sizeof(registers));
 	memset(arena, 0, sizeof(arena));

@@ -90,7 +90,7 @@ static void complete(unsigned id)
 
 static bool make_ready(void)
 {
-	const struct cutter_arena place = { arena, bus, PAGES };
+	const struct pci_arena place = { arena, bus, PAGES };
 	size_t kept = next() > 64 ? left : 0; /* mostly an honest one, and the input is for what comes then */
 
 	left -= kept;

@@ -49,7 +49,7 @@ static void give_back(void)
 
 static bool make_ready(void)
 {
-	const struct cutter_arena place = { arena, bus, PAGES };
+	const struct pci_arena place = { arena, bus, PAGES };
 
 	fuzzvirtio_plug(&vpci, 1, 64);
 	((uint32_t *)registers.device)[0] = 1u << 20; /* capacity */

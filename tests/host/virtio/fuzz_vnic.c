@@ -104,7 +104,7 @@ static void step(void)
 
 static bool make_ready(void)
 {
-	const struct vnic_arena place = { arena, bus, PAGES };
+	const struct pci_arena place = { arena, bus, PAGES };
 
 	fuzzvirtio_plug(&vpci, 2, (uint16_t)(8u << (next() & 3)));
 	return !vnic_init(&nic, &vpci, &place, 0, next() & 1);

@@ -114,14 +114,11 @@ static void tick(pv_port_t port, void *arg)
 static const char *open_virtio(struct drive *drive, pv_event_fn on_done)
 {
 	struct function *fn = &drive->fn;
-	struct cutter_arena arena = { .bus = drive->bus };
 	const char *why = function_virtio(fn);
 
 	if (!why)
 		why = function_arm(fn, drive->bus, VDISK_ARENA_MAX, on_done, drive);
-	arena.base = fn->arena;
-	arena.pages = fn->pages;
-	return why ? why : vdisk_init(&drive->vdisk, &fn->vpci, &arena, FUNCTION_VECTOR, fn->remapped);
+	return why ? why : vdisk_init(&drive->vdisk, &fn->vpci, &fn->arena, FUNCTION_VECTOR, fn->remapped);
 }
 
 static bool is_stopped(void *nvme)
@@ -159,15 +156,12 @@ static const char *open_nvme(struct drive *drive, pv_event_fn on_done)
 {
 	struct function *fn = &drive->fn;
 	struct nvme *nvme = &drive->nvme;
-	struct cutter_arena arena = { .bus = drive->bus };
 	const char *why = find_nvme(drive);
 
 	if (!why)
 		why = function_arm(fn, drive->bus, NVME_ARENA_MAX, on_done, drive);
-	arena.base = fn->arena;
-	arena.pages = fn->pages;
 	if (!why)
-		why = nvme_start(nvme, &arena, FUNCTION_VECTOR, on_work, drive);
+		why = nvme_start(nvme, &fn->arena, FUNCTION_VECTOR, on_work, drive);
 	if (why)
 		return why;
 	/* it says itself when it waits in vain */

@@ -106,15 +106,12 @@ static void on_irq(pv_port_t port, void *arg)
 static const char *open_virtio(const uint8_t **mac)
 {
 	struct function *fn = &card.fn;
-	struct vnic_arena arena = { .bus = card.bus };
 	const char *why = function_virtio(fn);
 
 	if (!why)
 		why = function_arm(fn, card.bus, VNIC_ARENA_MAX, on_irq, NULL);
-	arena.base = fn->arena;
-	arena.pages = fn->pages;
 	*mac = card.vnic.mac;
-	return why ? why : vnic_init(&card.vnic, &fn->vpci, &arena, FUNCTION_VECTOR, fn->remapped);
+	return why ? why : vnic_init(&card.vnic, &fn->vpci, &fn->arena, FUNCTION_VECTOR, fn->remapped);
 }
 
 static bool is_reset(void *nic)
@@ -126,7 +123,6 @@ static bool is_reset(void *nic)
 static const char *open_e1000e(const uint8_t **mac)
 {
 	struct function *fn = &card.fn;
-	struct e1000e_arena arena = { .bus = card.bus };
 	const struct pci_region region = { .bar = 0, .len = E1000E_REGISTERS };
 	const char *why = function_map(fn, &region);
 
@@ -136,10 +132,8 @@ static const char *open_e1000e(const uint8_t **mac)
 		why = "does not finish its reset";
 	if (!why)
 		why = function_arm(fn, card.bus, E1000E_ARENA_MAX, on_irq, NULL);
-	arena.base = fn->arena;
-	arena.pages = fn->pages;
 	*mac = card.e1000e.mac;
-	return why ? why : e1000e_start(&card.e1000e, &arena);
+	return why ? why : e1000e_start(&card.e1000e, &fn->arena);
 }
 
 static const char *open_any(const uint8_t **mac, char *text, size_t size)

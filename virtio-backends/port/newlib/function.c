@@ -85,9 +85,12 @@ static const char *take_memory(struct function *fn, uint64_t *bus, unsigned most
 {
 	const struct pv_start_device *given = fn->given;
 
-	fn->arena = (uint8_t *)(given->dma_gfn << PV_PAGE_SHIFT);
-	fn->pages = given->dma_pages < most ? given->dma_pages : most;
-	for (unsigned i = 0; i < fn->pages; i++) {
+	fn->arena = (struct pci_arena){
+		.base = (uint8_t *)(given->dma_gfn << PV_PAGE_SHIFT),
+		.bus = bus,
+		.pages = given->dma_pages < most ? given->dma_pages : most,
+	};
+	for (unsigned i = 0; i < fn->arena.pages; i++) {
 		int64_t address = pv_dev_dma_addr(fn->dev, given->dma_gfn + i);
 
 		if (address < 0)

@@ -10,6 +10,7 @@
 #ifndef VIRTIO_PORT_NEWLIB_FUNCTION_H
 #define VIRTIO_PORT_NEWLIB_FUNCTION_H
 
+#include <pci/arena.h>
 #include <pci/kind.h>
 #include <pci/vpci.h>
 #include <pv/libpv.h>
@@ -29,8 +30,7 @@ struct function {
 	uint8_t *bars[PCI_BARS];
 	struct vpci vpci; /* of a virtio function */
 	pv_port_t irq;
-	uint8_t *arena; /* page i is at bus[i] for the device */
-	unsigned pages;
+	struct pci_arena arena; /* once it is armed */
 	bool remapped; /* behind an IOMMU */
 };
 
@@ -44,7 +44,8 @@ const char *function_map(struct function *fn, const struct pci_region *region)
 /* Registers of a virtio function are mapped (vpci), and it is reset. */
 const char *function_virtio(struct function *fn) __attribute__((warn_unused_result));
 
-/* Interrupt, memory and the bus. Of its memory the first `most` pages, whose addresses go to bus. */
+/* Interrupt, memory and the bus. The arena is the first `most` pages of its memory; bus, which holds
+ * their addresses, stays the caller's. */
 const char *function_arm(struct function *fn, uint64_t *bus, unsigned most, pv_event_fn on_irq, void *arg)
 	__attribute__((warn_unused_result));
 
